@@ -1,0 +1,159 @@
+"""The order of the prompt's tokens. Nothing else in the project knows it.
+
+Suffix first, so that typing only appends and the KV cache of all that precedes is kept:
+
+    <|file|>path <|context|>path chunk … <|suffix|>text after <|prefix|>text before [middle] <|end|>
+
+Training sees this layout, the classical prefix-suffix-middle order, and files left to right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from m31r_core.tokenizer import CONTEXT, END, FILE, MIDDLE, PREFIX, SUFFIX, Tokenizer
+
+LAYOUT = "suffix-first/1"
+
+# No text holds more characters a token than this on average.
+_MAX_CHARACTERS_PER_TOKEN = 16
+_PATH_PARTS = 3
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of another file that is shown to the model."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PromptBudget:
+    """How many tokens each part of a prompt may take.
+
+    `context_length` bounds prompt and answer together; `max_new_tokens` is kept free for the
+    answer; the suffix gets `suffix_share` of the rest and other files `context_share`.
+    """
+
+    context_length: int
+    max_new_tokens: int = 64
+    suffix_share: float = 0.25
+    context_share: float = 0.25
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids, and the bytes that the answer must begin with again (token healing).
+
+    `healed` belongs to the text before the cursor but not to `ids`: the last token of an
+    unfinished word would hide how the word goes on, so the model writes it anew.
+    """
+
+    ids: tuple[int, ...]
+    healed: bytes = b""
+
+
+def build_prompt(
+    tokenizer: Tokenizer,
+    *,
+    path: str,
+    prefix: str,
+    suffix: str,
+    context: Sequence[Chunk] = (),
+    budget: PromptBudget,
+) -> Prompt:
+    """Fit the text around the cursor into `budget` and return the prompt.
+
+    What is near the cursor is kept. The start of the prefix window is a line start that depends
+    on how far it lies from the start of the file, in steps: it stays while the user types.
+    """
+    head = _header(tokenizer, path)
+    room = budget.context_length - budget.max_new_tokens - len(head) - 2
+    suffix_ids = _take(tokenizer, suffix, int(room * budget.suffix_share))
+    context_ids = _context(tokenizer, context, int(room * budget.context_share))
+    prefix_ids = _tail(tokenizer, prefix, room - len(suffix_ids) - len(context_ids))
+    healed = b""
+    if prefix_ids and not prefix.endswith("\n"):
+        healed = tokenizer.token_bytes(prefix_ids.pop())
+    ids = (*head, *context_ids, SUFFIX, *suffix_ids, PREFIX, *prefix_ids)
+    return Prompt(ids, healed)
+
+
+def left_to_right(tokenizer: Tokenizer, path: str, text: str, *, ends: bool) -> list[int]:
+    """Return a training example without a suffix; `ends` says that the file ends there."""
+    return [*_header(tokenizer, path), PREFIX, *tokenizer.encode(text), *([END] if ends else [])]
+
+
+def suffix_first(tokenizer: Tokenizer, path: str, before: str, suffix: str) -> list[int]:
+    """Return a training example in the prompt's layout; `before` is prefix and middle.
+
+    The two are encoded as one text: where the middle began cannot be seen, as with token
+    healing in `build_prompt`.
+    """
+    head = _header(tokenizer, path)
+    return [*head, SUFFIX, *tokenizer.encode(suffix), PREFIX, *tokenizer.encode(before), END]
+
+
+def prefix_suffix_middle(
+    tokenizer: Tokenizer, path: str, prefix: str, middle: str, suffix: str
+) -> list[int]:
+    """Return a training example in PSM order (Bavarian et al. 2022)."""
+    return [
+        *_header(tokenizer, path),
+        PREFIX,
+        *tokenizer.encode(prefix),
+        SUFFIX,
+        *tokenizer.encode(suffix),
+        MIDDLE,
+        *tokenizer.encode(middle),
+        END,
+    ]
+
+
+def _header(tokenizer: Tokenizer, path: str) -> list[int]:
+    short = "/".join(path.replace("\\", "/").split("/")[-_PATH_PARTS:])
+    return [FILE, *tokenizer.encode(short)]
+
+
+def _take(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
+    return tokenizer.encode(text[: limit * _MAX_CHARACTERS_PER_TOKEN])[:limit]
+
+
+def _context(tokenizer: Tokenizer, chunks: Sequence[Chunk], limit: int) -> list[int]:
+    ids: list[int] = []
+    for chunk in chunks:
+        text = f"{chunk.path}\n{chunk.text}"
+        more = [CONTEXT, *tokenizer.encode(text[: limit * _MAX_CHARACTERS_PER_TOKEN])]
+        if len(ids) + len(more) > limit:
+            break
+        ids += more
+    return ids
+
+
+def _tail(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
+    """Return at most `limit` last tokens of `text`, from an anchor that moves in steps.
+
+    A step is `limit` characters, about a quarter of what the window holds. The anchor depends on
+    the finished lines alone, which get three quarters of the window: typing within a line never
+    moves it.
+    """
+    line = text.rfind("\n") + 1
+    room, step = limit * 3 // 4, max(limit, 1)
+    start = _anchor(text[:line], line - room * _MAX_CHARACTERS_PER_TOKEN, step)
+    ids = tokenizer.encode(text[start:line])
+    while len(ids) > room:
+        start = _anchor(text[:line], start + 1, step)
+        ids = tokenizer.encode(text[start:line])
+    ids += tokenizer.encode(text[max(line, len(text) - limit * _MAX_CHARACTERS_PER_TOKEN) :])
+    return ids[-limit:] if limit > 0 else []
+
+
+def _anchor(text: str, at_least: int, step: int) -> int:
+    """Return the first line start at or behind the first multiple of `step` from `at_least`."""
+    if at_least <= 0:
+        return 0
+    multiple = -(-at_least // step) * step
+    newline = text.find("\n", multiple - 1)
+    return len(text) if newline < 0 else newline + 1

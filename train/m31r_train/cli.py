@@ -1,0 +1,164 @@
+"""The `m31r-train` command: data, tokenizer, training, and what other packages add to it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from m31r_core.cli import command_parser, run
+
+_EXAMPLE = "m31r-train run configs/train/nano.toml --set output=runs/nano"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: this process's) and return the exit code."""
+    parser = command_parser("m31r-train", "Build datasets and models of Rust.", _EXAMPLE)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_data(commands)
+    _add_tokenizer(commands)
+    _add_run(commands)
+    _add_info(commands)
+    for extension in entry_points(group="m31r.train.commands"):
+        extension.load()(commands)
+    return run(lambda arguments: arguments.handler(arguments), parser, argv)
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Return the parser of a new subcommand; `example` ends its help."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = add_command(
+        commands, "data", "Build, describe and verify datasets.", "m31r-train data stats DIR"
+    )
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build = add_command(
+        actions,
+        "build",
+        "Make token shards from sources of Rust.",
+        "m31r-train data build configs/data/rust-permissive.toml --workers 2",
+    )
+    build.add_argument("config", type=Path)
+    build.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    _add_set(build)
+    build.set_defaults(handler=_data_build)
+    stats = add_command(actions, "stats", "Count what a dataset holds.", "m31r-train data stats DIR")
+    stats.add_argument("directory", type=Path)
+    stats.set_defaults(handler=_data_stats)
+    verify = add_command(
+        actions, "verify", "Check every shard's size and hash.", "m31r-train data verify DIR"
+    )
+    verify.add_argument("directory", type=Path)
+    verify.set_defaults(handler=_data_verify)
+
+
+def _add_tokenizer(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "tokenizer",
+        "Train the vocabulary on the train split.",
+        "m31r-train tokenizer configs/data/rust-permissive.toml --table 8192 12288 16384",
+    )
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--table",
+        type=int,
+        nargs="+",
+        metavar="SIZE",
+        help="only measure these vocabulary sizes; write nothing",
+    )
+    _add_set(parser)
+    parser.set_defaults(handler=_tokenizer)
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = add_command(commands, "run", "Train a model.", _EXAMPLE)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
+    _add_set(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "info",
+        "Print a configuration's parameters, memory and cost.",
+        "m31r-train info configs/train/nano.toml",
+    )
+    parser.add_argument("config", type=Path)
+    _add_set(parser)
+    parser.set_defaults(handler=_info)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="change one key of the configuration",
+    )
+
+
+# Each command imports what it needs when it runs, so that `--help` does not wait for PyTorch.
+
+
+def _data_build(arguments: argparse.Namespace) -> int:
+    from m31r_train import commands
+
+    return commands.data_build(arguments.config, arguments.overrides, arguments.workers)
+
+
+def _data_stats(arguments: argparse.Namespace) -> int:
+    from m31r_train import commands
+
+    return commands.data_stats(arguments.directory)
+
+
+def _data_verify(arguments: argparse.Namespace) -> int:
+    from m31r_train import commands
+
+    return commands.data_verify(arguments.directory)
+
+
+def _tokenizer(arguments: argparse.Namespace) -> int:
+    from m31r_train import commands
+
+    return commands.tokenizer(
+        arguments.config, arguments.overrides, arguments.workers, arguments.table
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from m31r_train.pretrain import run_training
+
+    return run_training(arguments.config, arguments.overrides, resume=arguments.resume)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from m31r_train import commands
+
+    return commands.info(arguments.config, arguments.overrides)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The configuration of a training run, as in configs/train/*.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from m31r_core.model import ModelConfig
+
+
+@dataclass(frozen=True)
+class LoaderConfig:
+    """How rows of tokens are made from documents. Shares are 0 to 1.
+
+    `fim_share` of the examples are fill-in-the-middle, `psm_share` of those in
+    prefix-suffix-middle order, the others suffix first. The middle ends at a line's end
+    (`line_share`), at the end of a syntax node (`node_share`), or anywhere. Rows are `sequence`
+    tokens long; an example has at least `min_example` and at most `sequence` tokens.
+    """
+
+    sequence: int = 1024
+    fim_share: float = 0.65
+    psm_share: float = 0.1
+    line_share: float = 0.6
+    node_share: float = 0.25
+    min_example: int = 192
+    end_weight: float = 3.0
+
+
+@dataclass(frozen=True)
+class PlanConfig:
+    """Length and rhythm of a run: warm-up, stable and decay phases, in optimiser steps.
+
+    The learning rate rises over `warmup_steps`, stays, and falls linearly to zero over the last
+    `decay_steps` of `steps`. `batch_tokens` are seen in a step, `micro_rows` rows at a time.
+    """
+
+    steps: int
+    batch_tokens: int
+    micro_rows: int
+    warmup_steps: int = 100
+    decay_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, when the phases do not fit."""
+        if self.warmup_steps + self.decay_steps > self.steps:
+            raise ValueError("'plan.steps' must hold 'warmup_steps' and 'decay_steps'")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Muon for the blocks' matrices, AdamW for embeddings and norms."""
+
+    muon_rate: float = 0.02
+    muon_momentum: float = 0.95
+    muon_weight_decay: float = 0.0
+    adamw_rate: float = 0.004
+    adamw_betas: tuple[float, ...] = (0.9, 0.95)
+    adamw_weight_decay: float = 0.0
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A run: what is trained, on which dataset, how long, and where it is written."""
+
+    dataset: Path
+    output: Path
+    model: ModelConfig
+    plan: PlanConfig
+    seed: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    compile: bool = True
+    start_from: Path | None = None
+    threads: int = 0
+    log_every: int = 10
+    valid_every: int = 250
+    valid_rows: int = 64
+    save_every: int = 250
+    keep_checkpoints: int = 2
+    loader: LoaderConfig = field(default_factory=LoaderConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for sizes that do not fit each other."""
+        row_tokens = self.plan.micro_rows * self.loader.sequence
+        if self.plan.batch_tokens % row_tokens:
+            raise ValueError(
+                f"'plan.batch_tokens' must be a multiple of micro_rows x sequence = {row_tokens}"
+            )
+        if self.loader.sequence > self.model.context_length:
+            raise ValueError("'loader.sequence' must not exceed 'model.context_length'")

@@ -1,0 +1,206 @@
+"""`m31r-train run`: the training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from m31r_core.config import load_toml
+from m31r_core.errors import ConfigError, M31RError
+from m31r_core.model import Decoder, load_checkpoint
+from m31r_core.shards import MANIFEST, TOKENIZER, TokenDataset
+from m31r_core.tokenizer import Tokenizer
+from m31r_train import checkpoint
+from m31r_train.checkpoint import Position
+from m31r_train.config import TrainConfig
+from m31r_train.loader import Batch, RowLoader
+from m31r_train.loss import ChunkLoss, chunk_loss, cross_entropy
+from m31r_train.optimiser import MasterOptimiser, schedule
+from m31r_train.report import RunLog
+
+_VALID_SEED = 1
+
+
+def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
+    """Train what the configuration at `path` describes; the exit code is 0."""
+    config = load_toml(path, TrainConfig, overrides)
+    if resume and not checkpoint.checkpoints(config.output):
+        raise ConfigError(f"{config.output}: nothing to resume; start without --resume")
+    if not resume and checkpoint.checkpoints(config.output):
+        raise ConfigError(f"{config.output}: holds a run; add --resume or choose another output")
+    config.output.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, config.output / "config.toml")
+    Trainer(config).train(resume=resume)
+    return 0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step measured: `loss` in nats a token (weighted mean), gradient norm, tokens."""
+
+    loss: float
+    grad_norm: float
+    tokens: int
+
+
+class Trainer:
+    """A run in memory: model, optimiser and data, all as the configuration says."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Load data and model. Raises M31RError or ConfigError naming what does not fit."""
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.tokenizer = Tokenizer.load(config.dataset / TOKENIZER)
+        if self.tokenizer.vocab_size != config.model.vocab_size:
+            raise ConfigError(
+                f"'model.vocab_size' is {config.model.vocab_size}, but the tokenizer of "
+                f"{config.dataset} has {self.tokenizer.vocab_size} tokens"
+            )
+        self.loader = self._loader("train", config.seed)
+        model = _initial_model(config)
+        self.optimiser = MasterOptimiser(model.to(config.device), config.optimiser)
+        self.model = model.to(getattr(torch, config.dtype))
+        self.position = Position(0, 0, 0)
+        self._hidden = torch.compile(self.model.hidden) if config.compile else self.model.hidden
+        self._chunk: ChunkLoss = torch.compile(chunk_loss) if config.compile else chunk_loss
+
+    def train(self, *, resume: bool = False) -> None:
+        """Run to the plan's last step, logging, validating and saving on the way."""
+        config = self.config
+        if resume:
+            self.resume()
+        log = RunLog(config, self.position)
+        try:
+            for result in self._steps(log):
+                step = self.position.step
+                log.step(self.position, result, schedule(step - 1, config.plan))
+                if step % config.valid_every == 0 or step == config.plan.steps:
+                    log.valid(self.position, self.validate(), self.bytes_per_token())
+                if step % config.save_every == 0 or step == config.plan.steps:
+                    self.save()
+        finally:
+            log.close()
+
+    def resume(self) -> None:
+        """Take the newest checkpoint of the run's folder."""
+        newest = checkpoint.checkpoints(self.config.output)[-1]
+        state, self.position = checkpoint.load_run(newest)
+        self.optimiser.load_state(state)
+
+    def save(self) -> Path:
+        """Write a checkpoint for the present step and return its folder."""
+        folder = self.config.output / f"step-{self.position.step:06d}"
+        checkpoint.save_run(
+            folder,
+            weights=self.optimiser.master,
+            state=self.optimiser.state(),
+            config=self.config.model,
+            tokenizer=self.tokenizer,
+            position=self.position,
+            run=self._description(),
+        )
+        checkpoint.prune(self.config.output, self.config.keep_checkpoints)
+        return folder
+
+    def step(self, batches: Iterator[Batch]) -> StepResult:
+        """Do one optimiser step on as many micro-batches as the plan's batch holds."""
+        plan = self.config.plan
+        row_tokens = plan.micro_rows * self.config.loader.sequence
+        loss, weight, tokens = 0.0, 0.0, 0
+        for _ in range(plan.batch_tokens // row_tokens):
+            batch = next(batches)
+            total = self.loss(batch)
+            total.backward()  # type: ignore[no-untyped-call]
+            loss += float(total.detach())
+            weight += float(batch.weights.sum())
+            tokens += int((batch.weights > 0).sum())
+        factor = schedule(self.position.step, plan)
+        norm = self.optimiser.step(factor, 1.0 / weight)
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise M31RError(f"step {self.position.step}: the loss is not finite; lower the rates")
+        self.position = Position(
+            self.position.step + 1,
+            self.position.rows + plan.batch_tokens // self.config.loader.sequence,
+            self.position.tokens + tokens,
+        )
+        return StepResult(loss / weight, norm, tokens)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the weighted sum of negative log likelihoods of a batch, in nats."""
+        device = self.config.device
+        hidden = self._hidden(torch.from_numpy(batch.inputs).to(device))
+        return cross_entropy(
+            hidden.flatten(0, 1),
+            self.model.model.embed_tokens.weight,
+            torch.from_numpy(batch.targets).to(device).flatten(),
+            torch.from_numpy(batch.weights).to(device).flatten(),
+            self._chunk,
+        )
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Return the mean negative log likelihood of the valid split, nats a token.
+
+        The rows are the same at every call, in the training layout; all tokens weigh the same.
+        """
+        rows, each = self.config.valid_rows, self.config.plan.micro_rows
+        loader = self._loader("valid", _VALID_SEED)
+        total = count = 0.0
+        for first in range(0, max(rows // each, 1) * each, each):
+            batch = loader.batch(first, each)
+            flat = Batch(batch.inputs, batch.targets, (batch.weights > 0).astype("float32"))
+            total += float(self.loss(flat))
+            count += float(flat.weights.sum())
+        return total / count
+
+    def bytes_per_token(self) -> float:
+        """Return the mean number of bytes that a token of the valid split stands for."""
+        dataset = TokenDataset.open(self.config.dataset, "valid")
+        sample = range(min(len(dataset), 200))
+        size = sum(len(self.tokenizer.decode_bytes(dataset.document(i).tolist())) for i in sample)
+        return size / sum(len(dataset.document(i)) for i in sample)
+
+    def _steps(self, log: RunLog) -> Iterator[StepResult]:
+        batches = self.loader.batches(self.position.rows, self.config.plan.micro_rows)
+        while self.position.step < self.config.plan.steps:
+            yield self.step(batches)
+
+    def _loader(self, split: str, seed: int) -> RowLoader:
+        dataset = TokenDataset.open(self.config.dataset, split)
+        return RowLoader(dataset, self.tokenizer, self.config.loader, seed)
+
+    def _description(self) -> dict[str, object]:
+        dataset = (self.config.dataset / MANIFEST).read_bytes()
+        vocabulary = (self.config.dataset / TOKENIZER).read_bytes()
+        name = f"{self.config.output.name}-{self.position.step}"
+        return {
+            "run_id": name,
+            "dataset_id": hashlib.sha256(dataset).hexdigest()[:16],
+            "tokenizer_id": hashlib.sha256(vocabulary).hexdigest()[:16],
+            "tokens": self.position.tokens,
+            "seed": self.config.seed,
+            "model": asdict(self.config.model),
+            "plan": asdict(self.config.plan),
+            "loader": asdict(self.config.loader),
+            "optimiser": asdict(self.config.optimiser),
+            "time": int(time.time()),
+        }
+
+
+def _initial_model(config: TrainConfig) -> Decoder:
+    if config.start_from is None:
+        return Decoder(config.model)
+    model, found = load_checkpoint(config.start_from)
+    if found != config.model:
+        raise ConfigError(f"{config.start_from}: another model than 'model' describes")
+    return model
