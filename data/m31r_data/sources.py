@@ -40,12 +40,13 @@ def read_pack(path: Path) -> Iterator[Document]:
             stream = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(raw)
         else:
             stream = raw
-        number = 0
+        number = 1
         try:
-            for number, line in enumerate(io.TextIOWrapper(stream, encoding="utf-8"), 1):
+            for line in io.TextIOWrapper(stream, encoding="utf-8"):
                 yield _from_pack(json.loads(line))
+                number += 1
         except (ValueError, KeyError, TypeError, zstandard.ZstdError) as error:
-            raise M31RError(f"{path}: line {number + 1} is not a document ({error})") from error
+            raise M31RError(f"{path}: line {number} is not a document ({error})") from error
 
 
 def _from_pack(row: dict[str, Any]) -> Document:

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_tokenizer(commands)
     _add_run(commands)
     _add_info(commands)
-    for extension in entry_points(group="m31r.train.commands"):
+    for extension in entry_points(group="m31r_train.commands"):
         extension.load()(commands)
     return run(lambda arguments: arguments.handler(arguments), parser, argv)
 

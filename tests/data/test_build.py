@@ -1,0 +1,134 @@
+"""From sources to shards: nothing gets lost without a reason, and every token has an origin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from m31r_core.errors import M31RError
+from m31r_core.shards import TokenDataset, read_manifest, verify_dataset
+from m31r_core.tokenizer import Tokenizer
+from m31r_data.build import build_dataset
+from m31r_data.config import DataConfig
+from m31r_data.split import SPLITS, split_of
+from tests.data.conftest import pack_line, rust_file
+
+
+def test_every_token_leads_back_to_its_file(data_config: DataConfig, crates: Path) -> None:
+    build_dataset(data_config)
+    tokenizer = Tokenizer.load(data_config.output / "tokenizer.json")
+    found = 0
+    for split in SPLITS:
+        dataset = TokenDataset.open(data_config.output, split)
+        for i in range(len(dataset)):
+            record = dataset.record(i)
+            source = (crates / record.path).read_text()
+            assert tokenizer.decode(dataset.document(i).tolist()) == source
+            assert record.license == "MIT OR GPL-2.0"
+            assert record.version == f"1.{record.package.removeprefix('crate-')}.0"
+            assert split_of(record.package, data_config.splits) == split
+            found += 1
+    assert found == 40
+    assert verify_dataset(data_config.output) > 1
+
+
+def test_the_number_of_workers_does_not_change_a_byte(data_config: DataConfig) -> None:
+    build_dataset(data_config)
+    first = {path.name: path.read_bytes() for path in data_config.output.iterdir()}
+    build_dataset(data_config, workers=2)
+    assert {path.name: path.read_bytes() for path in data_config.output.iterdir()} == first
+
+
+def test_a_pack_is_read_like_a_folder_and_drops_are_written_down(
+    data_config: DataConfig, tmp_path: Path
+) -> None:
+    lines = [
+        pack_line(package="kept"),
+        pack_line(package="copy", text=rust_file(0).replace("    ", "\t")),
+        pack_line(license="GPL-3.0-only"),
+        pack_line(license=None),
+        pack_line(text="// @generated\n" + rust_file(1)),
+        pack_line(kind="fixture"),
+        pack_line(text="x"),
+        pack_line(text="fn } { not rust at all ) (\n" * 20),
+        pack_line(package=None, path="library/core/src/x.rs", text=rust_file(9)),
+    ]
+    pack = tmp_path / "pack.jsonl.zst"
+    pack.write_bytes(zstandard.compress("".join(lines).encode()))
+    stats = build_dataset(replace(data_config, sources=(pack,)))
+    assert stats.documents == len(lines)
+    assert stats.dropped == {
+        "duplicate": 1,
+        "licence not permissive": 1,
+        "licence unknown": 1,
+        "generated": 1,
+        "kind fixture": 1,
+        "too small": 1,
+        "syntax errors": 1,
+    }
+    dropped = (data_config.output / "dropped.jsonl").read_text().splitlines()
+    assert {json.loads(line)["reason"] for line in dropped} == set(stats.dropped)
+    assert read_manifest(data_config.output)["licences"] == {"MIT": 2}
+
+
+def test_no_trace_of_a_failed_build_where_the_dataset_goes(data_config: DataConfig) -> None:
+    build_dataset(data_config)
+    before = (data_config.output / "manifest.json").read_bytes()
+    broken = data_config.output.with_name("broken.jsonl")
+    broken.write_text(pack_line() + "{not json\n")
+    with pytest.raises(M31RError, match=r"broken\.jsonl: line 2"):
+        build_dataset(replace(data_config, sources=(broken,)))
+    assert (data_config.output / "manifest.json").read_bytes() == before
+
+
+def test_a_truncated_shard_is_named(data_config: DataConfig) -> None:
+    build_dataset(data_config)
+    shard = data_config.output / "train-00000.tokens"
+    shard.write_bytes(shard.read_bytes()[:-2])
+    with pytest.raises(M31RError, match=r"train-00000\.tokens: truncated"):
+        TokenDataset.open(data_config.output, "train")
+
+
+def test_a_changed_shard_is_named(data_config: DataConfig) -> None:
+    build_dataset(data_config)
+    shard = data_config.output / "train-00000.tokens"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(M31RError, match=r"train-00000\.tokens: checksum"):
+        verify_dataset(data_config.output)
+
+
+def test_a_missing_source_is_one_line(data_config: DataConfig, tmp_path: Path) -> None:
+    with pytest.raises(M31RError, match="no such file or folder"):
+        build_dataset(replace(data_config, sources=(tmp_path / "none",)))
+
+
+def test_memory_does_not_grow_with_the_input(data_config: DataConfig, tmp_path: Path) -> None:
+    """Build from a pack of 4 MB and one of 64 MB: the peak differs by less than the input does."""
+    peaks = []
+    for megabytes in (4, 64):
+        pack = tmp_path / f"pack{megabytes}.jsonl"
+        with pack.open("w") as file:
+            for i in range(megabytes * 10):
+                # The same text under other names: dropped as a duplicate, but read and parsed.
+                file.write(pack_line(package=f"p{i}", text=rust_file(i % 7) * 250))
+        code = (
+            "import resource\nfrom pathlib import Path\n"
+            "from m31r_data.build import build_dataset\nfrom m31r_data.config import DataConfig\n"
+            f"build_dataset(DataConfig((Path({str(pack)!r}),), Path({str(tmp_path / 'd')!r}),"
+            f" Path({str(data_config.tokenizer_file)!r})))\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        output = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        peaks.append(int(output) * 1024)
+    assert peaks[1] < 1_000_000_000
+    assert peaks[1] - peaks[0] < 30_000_000
