@@ -1,0 +1,117 @@
+"""What a completion is worth: pure functions over strings and numbers.
+
+A task's middle is compared with the *kept* part of a completion (`kept`), both right-stripped: what
+an editor would show, without the trailing white space that no reader sees.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Interval = tuple[float, float]
+
+_TOKEN = re.compile(r"\s*(?:\w+|[^\w\s]+)?")
+
+
+def kept(text: str, kind: str) -> str:
+    """Return the part of `text` that a task of `kind` is about, right-stripped.
+
+    `line`: up to the first line break; `token`: the first word or run of punctuation of that line;
+    `block`: all of it.
+    """
+    if kind == "block":
+        return text.rstrip()
+    line = text.split("\n", 1)[0]
+    if kind == "token":
+        match = _TOKEN.match(line)
+        line = match.group() if match else ""
+    return line.rstrip()
+
+
+def exact_match(completion: str, middle: str, kind: str = "line") -> bool:
+    """Whether the kept part of `completion` equals the middle, both right-stripped.
+
+    For a line task: the completion's first line, right-stripped, equals the middle, right-stripped.
+    Leading white space and case count.
+    """
+    return kept(completion, kind) == middle.rstrip()
+
+
+def edit_similarity(completion: str, middle: str, kind: str = "line") -> float:
+    """Return 1 - d / max(len a, len b), from 0 (nothing in common) to 1 (equal).
+
+    a is the kept part of `completion`, b the right-stripped middle, d their Levenshtein distance in
+    characters (insertions, deletions and substitutions cost 1). Two empty strings give 1.
+    RepoBench and CodeXGLUE report `fuzz.ratio`, whose substitutions cost 2; it differs slightly.
+    """
+    ours, theirs = kept(completion, kind), middle.rstrip()
+    longest = max(len(ours), len(theirs))
+    return 1.0 if longest == 0 else 1.0 - levenshtein(ours, theirs) / longest
+
+
+def levenshtein(a: str, b: str) -> int:
+    """Return the least number of single-character edits that turn `a` into `b`."""
+    start = common_prefix(a, b)
+    a, b = a[start:], b[start:]
+    end = common_prefix(a[::-1], b[::-1])
+    a, b = a[: len(a) - end], b[: len(b) - end]
+    if len(a) < len(b):
+        a, b = b, a
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            above = row[j]
+            row[j] = diagonal if left == right else 1 + min(diagonal, above, row[j - 1])
+            diagonal = above
+    return row[-1]
+
+
+def common_prefix(a: str, b: str) -> int:
+    """Return how many leading characters `a` and `b` share."""
+    for i, (left, right) in enumerate(zip(a, b, strict=False)):
+        if left != right:
+            return i
+    return min(len(a), len(b))
+
+
+def mean_of(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Return the sum of `values` over the sum of `weights` (default: one each); 0.0 for none."""
+    total = float(len(values)) if weights is None else float(sum(weights))
+    return float(sum(values)) / total if total else 0.0
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    weights: Sequence[float] | None = None,
+    *,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+) -> Interval:
+    """Return the percentile bootstrap interval of `mean_of(values, weights)`.
+
+    Tasks are drawn with replacement, a value together with its weight (Efron 1979). The same
+    arguments give the same interval on every machine. No values give (0.0, 0.0).
+    """
+    if not values:
+        return 0.0, 0.0
+    top = np.asarray(values, np.float64)
+    bottom = np.ones_like(top) if weights is None else np.asarray(weights, np.float64)
+    generator = np.random.default_rng(seed)
+    means: NDArray[np.float64] = np.empty(resamples)
+    for i in range(resamples):
+        drawn = generator.integers(0, len(top), len(top))
+        weight = bottom[drawn].sum()
+        means[i] = top[drawn].sum() / weight if weight else 0.0
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the `share` quantile (0 to 1) of `values` by linear interpolation; 0.0 for none."""
+    return float(np.quantile(np.asarray(values, np.float64), share)) if values else 0.0

@@ -1,0 +1,131 @@
+"""Completion tasks: one JSON object a line, the same format for every source.
+
+    {"id", "path", "prefix", "suffix", "middle", "kind": "line|block|token",
+     "context": [{"path", "text"}]}
+
+`prefix + middle + suffix` is the file, or a window of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from m31r_core.errors import ConfigError
+from m31r_core.prompt import Chunk
+
+Kind = Literal["line", "block", "token"]
+KINDS: tuple[Kind, ...] = ("line", "block", "token")
+
+
+@dataclass(frozen=True)
+class CompleteTask:
+    """A cursor between `prefix` and `suffix`, and the text that stood there."""
+
+    id: str
+    path: str
+    prefix: str
+    suffix: str
+    middle: str
+    kind: Kind = "line"
+    context: tuple[Chunk, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Return the task as the object of its line."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "prefix": self.prefix,
+            "suffix": self.suffix,
+            "middle": self.middle,
+            "kind": self.kind,
+            "context": [{"path": chunk.path, "text": chunk.text} for chunk in self.context],
+        }
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """The tasks of a file and the sha256 (hexadecimal) of its bytes."""
+
+    tasks: tuple[CompleteTask, ...]
+    sha256: str
+
+
+def read_tasks(path: Path, limit: int | None = None) -> TaskFile:
+    """Read the tasks of `path`, at most the first `limit`; the sha256 is the whole file's.
+
+    Blank lines are skipped. Raises ConfigError with the file's name, and the line number where it
+    is a line that is wrong: broken JSON, a missing or ill-typed key, an id that was there before.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    tasks: list[CompleteTask] = []
+    lines_of: dict[str, int] = {}
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if limit is not None and len(tasks) >= limit:
+            break
+        try:
+            task = _task(json.loads(line.decode("utf-8")))
+        except json.JSONDecodeError as error:
+            message = f"not JSON ({error.msg}, column {error.colno})"
+            raise ConfigError(f"{path}:{number}: {message}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}:{number}: not UTF-8 (byte {error.start})") from error
+        except ValueError as error:
+            raise ConfigError(f"{path}:{number}: {error}") from error
+        if task.id in lines_of:
+            raise ConfigError(
+                f"{path}:{number}: id {task.id!r} is also on line {lines_of[task.id]}"
+            )
+        lines_of[task.id] = number
+        tasks.append(task)
+    if not tasks:
+        raise ConfigError(f"{path}: no tasks")
+    return TaskFile(tuple(tasks), hashlib.sha256(data).hexdigest())
+
+
+def write_tasks(path: Path, tasks: Iterable[CompleteTask]) -> None:
+    """Write `tasks` to `path`, replacing it only when all of them are on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as out:
+        for task in tasks:
+            out.write(json.dumps(task.as_json(), ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def _task(data: object) -> CompleteTask:
+    if not isinstance(data, dict):
+        raise ValueError("a task is a JSON object")
+    kind = data.get("kind", "line")
+    if kind not in KINDS:
+        raise ValueError(f"'kind' must be line, block or token, not {kind!r}")
+    context = data.get("context", [])
+    if not isinstance(context, list) or not all(isinstance(chunk, dict) for chunk in context):
+        raise ValueError("'context' must be a list of objects with 'path' and 'text'")
+    return CompleteTask(
+        id=_string(data, "id"),
+        path=_string(data, "path"),
+        prefix=_string(data, "prefix"),
+        suffix=_string(data, "suffix"),
+        middle=_string(data, "middle"),
+        kind=kind,
+        context=tuple(Chunk(_string(chunk, "path"), _string(chunk, "text")) for chunk in context),
+    )
+
+
+def _string(data: dict[str, Any], key: str) -> str:
+    if key not in data:
+        raise ValueError(f"missing key '{key}'")
+    value = data[key]
+    if not isinstance(value, str):
+        raise ValueError(f"'{key}' must be a string")
+    return value
