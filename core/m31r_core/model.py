@@ -7,7 +7,6 @@ tied embeddings. Parameter names are those of a Hugging Face Qwen3 checkpoint.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +81,11 @@ class _RMSNorm(nn.Module):
 class _Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        size, queries, keys = config.hidden_size, config.heads * HEAD_DIM, config.kv_heads * HEAD_DIM
+        size, queries, keys = (
+            config.hidden_size,
+            config.heads * HEAD_DIM,
+            config.kv_heads * HEAD_DIM,
+        )
         self.groups = config.heads // config.kv_heads
         self.q_proj = nn.Linear(size, queries, bias=False)
         self.k_proj = nn.Linear(size, keys, bias=False)
@@ -196,8 +199,10 @@ def save_checkpoint(
     (directory / "config.json").write_text(content)
     tokenizer.save(directory / "tokenizer.json")
     partial = directory / "model.safetensors.partial"
-    save_file({name: value.contiguous() for name, value in state.items()}, partial, {"format": "pt"})
-    os.replace(partial, directory / "model.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in state.items()}, partial, {"format": "pt"}
+    )
+    partial.replace(directory / "model.safetensors")
 
 
 def load_checkpoint(directory: Path) -> tuple[Decoder, ModelConfig]:

@@ -1,10 +1,10 @@
 """Token datasets on disk: memory-mapped uint16 shards and what each document is.
 
-    manifest.json            format, tokenizer, counts, and for each split its shards with sizes
-    tokenizer.json           what the ids mean
-    train-00000.tokens       uint16, little-endian, documents one behind the other
-    train-00000.index        int64 [documents + 1, 2]: offsets into .tokens (ids) and .jsonl (bytes)
-    train-00000.jsonl        one record a document: package, version, path, licence, hash
+manifest.json            format, tokenizer, counts, and for each split its shards with sizes
+tokenizer.json           what the ids mean
+train-00000.tokens       uint16, little-endian, documents one behind the other
+train-00000.index        int64 [documents + 1, 2]: offsets into .tokens (ids) and .jsonl (bytes)
+train-00000.jsonl        one record a document: package, version, path, licence, hash
 """
 
 from __future__ import annotations

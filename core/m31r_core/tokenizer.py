@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +67,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; never a special one, whatever the text says."""
-        return cast(list[int], self._inner.encode(text, add_special_tokens=False).ids)
+        return self._inner.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text."""
@@ -125,7 +124,8 @@ class Tokenizer:
 
     @cached_property
     def _byte_ids(self) -> tuple[int, ...]:
-        return tuple(self._inner.token_to_id(character) for character in _byte_characters())
+        vocabulary = self._inner.get_vocab()
+        return tuple(vocabulary[character] for character in _byte_characters())
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:

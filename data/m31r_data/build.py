@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -67,7 +66,7 @@ def build_dataset(
                 _count(result, stats)
             if progress is not None:
                 progress(stats.documents, stats.tokens.total())
-    splits = {split: writer.close() for split, writer in writers.items()}
+    splits = {str(split): writer.close() for split, writer in writers.items()}
     if not stats.kept:
         raise M31RError(f"no document passed the filters; see {partial / 'dropped.jsonl'}")
     shutil.copyfile(config.tokenizer_file, partial / TOKENIZER)
@@ -126,8 +125,8 @@ def _replace(partial: Path, output: Path) -> None:
     if output.exists():
         old = output.with_name(f"{output.name}.old")
         shutil.rmtree(old, ignore_errors=True)
-        os.replace(output, old)
-        os.replace(partial, output)
+        output.replace(old)
+        partial.replace(output)
         shutil.rmtree(old)
     else:
-        os.replace(partial, output)
+        partial.replace(output)

@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
@@ -36,10 +36,9 @@ def read_sources(sources: Sequence[Path]) -> Iterator[Document]:
 def read_pack(path: Path) -> Iterator[Document]:
     """Yield the documents of a JSON Lines pack; memory does not grow with its size."""
     with path.open("rb") as raw:
+        stream: IO[bytes] = raw
         if path.suffix == ".zst":
             stream = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(raw)
-        else:
-            stream = raw
         number = 1
         try:
             for line in io.TextIOWrapper(stream, encoding="utf-8"):

@@ -84,7 +84,7 @@ def test_a_saved_tokenizer_encodes_the_same(tokenizer: Tokenizer, tmp_path: Path
 def test_a_broken_file_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content)
-    with pytest.raises(M31RError, match="tokenizer.json"):
+    with pytest.raises(M31RError, match=r"tokenizer\.json"):
         Tokenizer.load(path)
 
 

@@ -53,7 +53,10 @@ def test_licences(expression: str, permissive: bool) -> None:
             document("".join(f"pub const C{i}: u32 = {i};\n" for i in range(50))),
             "table of constants",
         ),
-        (document('const T: &[u8] = &[\n' + "    0x12, 0x34, 0x56,\n" * 60 + "];\n"), "table of constants"),
+        (
+            document("const T: &[u8] = &[\n" + "    0x12, 0x34, 0x56,\n" * 60 + "];\n"),
+            "table of constants",
+        ),
         (document("There is no Rust here, only words. " * 3 + "\n"), "syntax errors"),
     ],
 )

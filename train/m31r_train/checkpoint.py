@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ def save_run(
     save_file({name: value.contiguous() for name, value in state.items()}, partial / _STATE)
     (partial / _POSITION).write_text(json.dumps(vars(position)) + "\n")
     (partial / _RUN).write_text(json.dumps(run, indent=2) + "\n")
-    os.replace(partial, directory)
+    partial.replace(directory)
 
 
 def load_run(directory: Path) -> tuple[dict[str, Tensor], Position]:

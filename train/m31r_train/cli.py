@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_tokenizer(commands)
     _add_run(commands)
     _add_info(commands)
+    _add_card(commands)
+    _add_plot(commands)
     for extension in entry_points(group="m31r_train.commands"):
         extension.load()(commands)
     return run(lambda arguments: arguments.handler(arguments), parser, argv)
@@ -58,7 +60,9 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     build.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     _add_set(build)
     build.set_defaults(handler=_data_build)
-    stats = add_command(actions, "stats", "Count what a dataset holds.", "m31r-train data stats DIR")
+    stats = add_command(
+        actions, "stats", "Count what a dataset holds.", "m31r-train data stats DIR"
+    )
     stats.add_argument("directory", type=Path)
     stats.set_defaults(handler=_data_stats)
     verify = add_command(
@@ -106,6 +110,32 @@ def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("config", type=Path)
     _add_set(parser)
     parser.set_defaults(handler=_info)
+
+
+def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "card",
+        "Write the model card of a checkpoint.",
+        "m31r-train card runs/nano/step-003000 --dataset datasets/rust-permissive --out card.md",
+    )
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--dataset", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--metrics", type=Path, metavar="FILE", help="metrics.json of m31r-eval")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.set_defaults(handler=_card)
+
+
+def _add_plot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "plot",
+        "Draw the loss curve of a run.",
+        "m31r-train plot runs/nano --out docs/img/nano.png",
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.set_defaults(handler=_plot)
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +188,21 @@ def _info(arguments: argparse.Namespace) -> int:
     from m31r_train import commands
 
     return commands.info(arguments.config, arguments.overrides)
+
+
+def _card(arguments: argparse.Namespace) -> int:
+    from m31r_train.card import model_card
+
+    text = model_card(arguments.checkpoint, arguments.dataset, arguments.metrics)
+    arguments.out.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from m31r_train.card import plot_run
+
+    plot_run(arguments.run, arguments.out)
+    return 0
 
 
 if __name__ == "__main__":

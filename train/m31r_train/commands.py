@@ -83,9 +83,7 @@ def tokenizer(
 
 
 def _print_vocabularies(sample: Sample, sizes: Sequence[int]) -> None:
-    rows = vocabulary_table(
-        sample, sizes, hidden_size=_TABLE_HIDDEN, block_weights=_TABLE_BLOCKS
-    )
+    rows = vocabulary_table(sample, sizes, hidden_size=_TABLE_HIDDEN, block_weights=_TABLE_BLOCKS)
     table = Table("vocabulary", "bytes/token", "output weights", "share", "FLOPs/byte")
     for row in rows:
         table.add_row(

@@ -43,9 +43,7 @@ def make_example(
     if rng.random() >= config.psm_share:
         return prompt.suffix_first(tokenizer, path, text[:end], text[end:])
     start = max(0, end - 1 - int(rng.expovariate(1 / _MIDDLE_MEAN)))
-    return prompt.prefix_suffix_middle(
-        tokenizer, path, text[:start], text[start:end], text[end:]
-    )
+    return prompt.prefix_suffix_middle(tokenizer, path, text[:start], text[start:end], text[end:])
 
 
 def _middle_end(text: str, config: LoaderConfig, rng: random.Random) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +80,7 @@ class Trainer:
             self.resume()
         log = RunLog(config, self.position)
         try:
-            for result in self._steps(log):
+            for result in self._steps():
                 step = self.position.step
                 log.step(self.position, result, schedule(step - 1, config.plan))
                 if step % config.valid_every == 0 or step == config.plan.steps:
@@ -120,7 +119,7 @@ class Trainer:
         for _ in range(plan.batch_tokens // row_tokens):
             batch = next(batches)
             total = self.loss(batch)
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             loss += float(total.detach())
             weight += float(batch.weights.sum())
             tokens += int((batch.weights > 0).sum())
@@ -170,7 +169,7 @@ class Trainer:
         size = sum(len(self.tokenizer.decode_bytes(dataset.document(i).tolist())) for i in sample)
         return size / sum(len(dataset.document(i)) for i in sample)
 
-    def _steps(self, log: RunLog) -> Iterator[StepResult]:
+    def _steps(self) -> Iterator[StepResult]:
         batches = self.loader.batches(self.position.rows, self.config.plan.micro_rows)
         while self.position.step < self.config.plan.steps:
             yield self.step(batches)
@@ -188,12 +187,14 @@ class Trainer:
             "dataset_id": hashlib.sha256(dataset).hexdigest()[:16],
             "tokenizer_id": hashlib.sha256(vocabulary).hexdigest()[:16],
             "tokens": self.position.tokens,
+            "parameters": self.config.model.parameters,
+            "flops": self.position.tokens
+            * self.config.model.flops_per_token(self.config.loader.sequence),
             "seed": self.config.seed,
             "model": asdict(self.config.model),
             "plan": asdict(self.config.plan),
             "loader": asdict(self.config.loader),
             "optimiser": asdict(self.config.optimiser),
-            "time": int(time.time()),
         }
 
 

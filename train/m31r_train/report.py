@@ -25,7 +25,7 @@ class RunLog:
         """Append to the logs of `config.output`, from `position` on."""
         self._config = config
         self._file = (config.output / "log.jsonl").open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(config.output / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(config.output / "tensorboard"))
         self._console = Console()
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -76,11 +76,11 @@ class RunLog:
         """Flush and close everything."""
         self._progress.stop()
         self._file.close()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
     def _write(self, position: Position, **values: float) -> None:
         row = {"step": position.step, "tokens": position.tokens, "time": time.time(), **values}
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
         for name, value in values.items():
-            self._board.add_scalar(name, value, position.step)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(name, value, position.step)
