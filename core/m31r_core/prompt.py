@@ -118,14 +118,14 @@ def _header(tokenizer: Tokenizer, path: str) -> list[int]:
 
 
 def _take(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
-    return tokenizer.encode(text[: limit * _MAX_CHARACTERS_PER_TOKEN])[:limit]
+    return tokenizer.encode_edited(text[: limit * _MAX_CHARACTERS_PER_TOKEN])[:limit]
 
 
 def _context(tokenizer: Tokenizer, chunks: Sequence[Chunk], limit: int) -> list[int]:
     ids: list[int] = []
     for chunk in chunks:
         text = f"{chunk.path}\n{chunk.text}"
-        more = [CONTEXT, *tokenizer.encode(text[: limit * _MAX_CHARACTERS_PER_TOKEN])]
+        more = [CONTEXT, *tokenizer.encode_edited(text[: limit * _MAX_CHARACTERS_PER_TOKEN])]
         if len(ids) + len(more) > limit:
             break
         ids += more
@@ -142,11 +142,11 @@ def _tail(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
     line = text.rfind("\n") + 1
     room, step = limit * 3 // 4, max(limit, 1)
     start = _anchor(text[:line], line - room * _MAX_CHARACTERS_PER_TOKEN, step)
-    ids = tokenizer.encode(text[start:line])
+    ids = tokenizer.encode_edited(text[start:line])
     while len(ids) > room:
         start = _anchor(text[:line], start + 1, step)
-        ids = tokenizer.encode(text[start:line])
-    ids += tokenizer.encode(text[max(line, len(text) - limit * _MAX_CHARACTERS_PER_TOKEN) :])
+        ids = tokenizer.encode_edited(text[start:line])
+    ids += tokenizer.encode_edited(text[max(line, len(text) - limit * _MAX_CHARACTERS_PER_TOKEN) :])
     return ids[-limit:] if limit > 0 else []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ _PIECES = (
     r"| ?[^\s\p{L}\p{N}_]+(?: [^\s\p{L}\p{N}_]+)*|[^\S\n]"
 )
 
+_REMEMBERED_LINES = 4096
+
 
 class Tokenizer:
     """A trained vocabulary. Ids are 0 to `vocab_size - 1`; the first 16 are `SPECIALS`."""
@@ -43,6 +45,7 @@ class Tokenizer:
         # Without this, text that spells a special token would be encoded as that token.
         inner.encode_special_tokens = True
         self._inner = inner
+        self._encode_line = lru_cache(maxsize=_REMEMBERED_LINES)(self.encode)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -68,6 +71,15 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; never a special one, whatever the text says."""
         return self._inner.encode(text, add_special_tokens=False).ids
+
+    def encode_edited(self, text: str) -> list[int]:
+        """Return what `encode` does, remembering lines: for text that comes again and again."""
+        *lines, last = text.split("\n")
+        ids: list[int] = []
+        for line in lines:
+            ids += self._encode_line(line)
+            ids.append(self._newline)
+        return ids + self._encode_line(last)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text."""
@@ -121,6 +133,10 @@ class Tokenizer:
             if i >= len(SPECIALS):
                 table[i] = bytes(to_byte[character] for character in token)
         return tuple(table)
+
+    @cached_property
+    def _newline(self) -> int:
+        return self._byte_ids[ord("\n")]
 
     @cached_property
     def _byte_ids(self) -> tuple[int, ...]:

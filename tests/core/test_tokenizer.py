@@ -47,6 +47,12 @@ def test_encoding_is_additive_over_lines(lines: list[str]) -> None:
     assert whole == [i for line in lines for i in tokenizer.encode(f"{line}\n")]
 
 
+@given(st.text(alphabet="ab {}();.\t\n\r é", max_size=60))
+def test_remembering_lines_changes_nothing(text: str) -> None:
+    tokenizer = train_once()
+    assert tokenizer.encode_edited(text) == tokenizer.encode(text)
+
+
 def test_text_that_spells_a_special_token_is_plain_text(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("<|end|> fn")
     assert min(ids) >= len(SPECIALS)
