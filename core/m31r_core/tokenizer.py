@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +30,8 @@ _PIECES = (
 )
 
 _REMEMBERED_LINES = 4096
+# No token is this many bytes long.
+_LONGEST = 256
 
 
 class Tokenizer:
@@ -116,14 +119,21 @@ class Tokenizer:
 
         Those are the non-empty tokens that start with `rest` or that `rest` starts with.
         """
-        return np.array(
-            [
-                i
-                for i, token in enumerate(self._token_bytes)
-                if token and (token.startswith(rest) or rest.startswith(token))
-            ],
-            dtype=np.int64,
-        )
+        tokens, ids = self._sorted_tokens
+        low = bisect_left(tokens, rest)
+        high = bisect_left(tokens, rest + b"\xff" * _LONGEST) if rest else len(tokens)
+        begun = [ids[low:high]]
+        for length in range(1, len(rest)):
+            place = bisect_left(tokens, rest[:length])
+            if place < len(tokens) and tokens[place] == rest[:length]:
+                begun.append(ids[place : place + 1])
+        return np.sort(np.concatenate(begun))
+
+    @cached_property
+    def _sorted_tokens(self) -> tuple[list[bytes], NDArray[np.int64]]:
+        """Return the non-empty tokens in order of their bytes, and their ids."""
+        pairs = sorted((token, i) for i, token in enumerate(self._token_bytes) if token)
+        return [token for token, _ in pairs], np.array([i for _, i in pairs], dtype=np.int64)
 
     @cached_property
     def _token_bytes(self) -> tuple[bytes, ...]:

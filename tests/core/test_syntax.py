@@ -33,7 +33,7 @@ def test_cursor_state(marked: str, state: CursorState) -> None:
 
 
 def test_good_code_has_no_errors_and_prose_has_many() -> None:
-    assert error_share(b"fn main() { println!(\"{}\", 1); }\n") == 0.0
+    assert error_share(b'fn main() { println!("{}", 1); }\n') == 0.0
     assert error_share(b"This is not Rust at all, it is only words. " * 5) > 0.1
 
 

@@ -74,6 +74,14 @@ def test_tokens_compatible_with_go_on_or_begin_the_text(tokenizer: Tokenizer) ->
     assert b"value" not in tokens
 
 
+@given(st.binary(max_size=4))
+def test_compatible_tokens_are_all_there_are(rest: bytes) -> None:
+    tokenizer = train_once()
+    tokens = ((i, tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size))
+    wanted = [i for i, t in tokens if t and (t.startswith(rest) or rest.startswith(t))]
+    assert tokenizer.tokens_compatible_with(rest).tolist() == wanted
+
+
 def test_training_twice_gives_the_same_vocabulary(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         train_tokenizer([RUST], 400).save(tmp_path / name)

@@ -1,0 +1,52 @@
+"""The file cache finds what followed the same tokens before, and is only as sure as it may be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m31r_core.engine.file_cache import SHARES, FileCache
+
+VOCABULARY = 32
+EVEN = np.zeros(VOCABULARY, dtype=np.float32)
+
+
+def probabilities(cache: FileCache, context: list[int]) -> list[float]:
+    return [float(p) for p in np.exp(cache.mix(EVEN, context))]
+
+
+def test_what_followed_the_longest_match_gets_its_share() -> None:
+    cache = FileCache([1, 2, 3, 4, 9, 2, 3, 5, 1, 2, 3], [7, 8])
+    # Three tokens match once, before 4; two of them also match before 5.
+    found = probabilities(cache, [1, 2, 3])
+    share = SHARES[2]
+    assert found[4] == pytest.approx(share + (1 - share) / VOCABULARY, rel=1e-4)
+    assert found[5] == pytest.approx((1 - share) / VOCABULARY, rel=1e-4)
+
+
+def test_matches_of_one_length_divide_the_share() -> None:
+    cache = FileCache([2, 3, 4, 9, 2, 3, 5, 8, 2, 3], [])
+    found = probabilities(cache, [2, 3])
+    assert found[4] == pytest.approx(found[5])
+    assert found[4] > found[9]
+
+
+def test_text_after_the_cursor_counts_and_the_gap_is_no_token() -> None:
+    cache = FileCache([1, 2], [3, 4, 5])
+    assert np.argmax(probabilities(cache, [3, 4])) == 5
+    assert probabilities(cache, [1, 2]) == pytest.approx([1 / VOCABULARY] * VOCABULARY)
+
+
+@given(
+    st.lists(st.integers(0, VOCABULARY - 1), max_size=40),
+    st.lists(st.integers(0, VOCABULARY - 1), max_size=40),
+    st.lists(st.integers(0, VOCABULARY - 1), max_size=12),
+)
+def test_probabilities_stay_probabilities(
+    before: list[int], after: list[int], context: list[int]
+) -> None:
+    mixed = np.exp(FileCache(before, after).mix(EVEN, context).astype(np.float64))
+    assert mixed.min() >= 0
+    assert mixed.sum() == pytest.approx(1.0, abs=1e-4)
