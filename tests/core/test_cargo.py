@@ -116,6 +116,16 @@ def test_a_broken_manifest_is_an_error_of_the_candidate(crate: Path) -> None:
     assert not verdict.passed
 
 
+def test_a_build_script_that_starts_to_fail_is_no_old_error(crate: Path) -> None:
+    write(crate, {"src/lib.rs": BROKEN, "build.rs": "fn main() {}\n"})
+    verdict = check_overlay(crate, {Path("build.rs"): 'fn main() {\n    panic!("no")\n}\n'})
+    assert not verdict.passed
+    assert "build command" in verdict.new[0].message
+    write(crate, {"build.rs": 'fn main() {\n    panic!("no")\n}\n'})
+    with pytest.raises(CargoError, match="build command"):
+        check_overlay(crate, {})
+
+
 def test_the_users_tree_stays_as_it_is(crate: Path) -> None:
     build = (
         "fn main() {\n"

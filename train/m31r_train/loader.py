@@ -8,7 +8,7 @@ on anywhere, and every pass sees other cuts (each file is cut and encoded anew).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ class RowLoader:
         weights[targets == PAD] = 0.0
         return Batch(data[:, :-1], targets, weights.astype(np.float32))
 
-    def batches(self, first: int, rows: int) -> Iterator[Batch]:
+    def batches(self, first: int, rows: int) -> Generator[Batch, None, None]:
         """Yield batches of `rows` from row `first` on, without end, one made ahead."""
         with ThreadPoolExecutor(1, thread_name_prefix="rows") as pool:
             ahead = pool.submit(self.batch, first, rows)

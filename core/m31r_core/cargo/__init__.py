@@ -1,0 +1,20 @@
+"""Ask cargo what it thinks of files that were never saved.
+
+Checking a crate runs its build scripts and procedural macros, so callers must only pass
+workspaces that the user trusts. POSIX only: deadlines are kept by killing a process group.
+"""
+
+from m31r_core.cargo.diagnostics import Diagnostic, Replacement, Span, Suggestion, parse_messages
+from m31r_core.cargo.overlay import Verdict, check_overlay
+from m31r_core.cargo.process import CargoError
+
+__all__ = [
+    "CargoError",
+    "Diagnostic",
+    "Replacement",
+    "Span",
+    "Suggestion",
+    "Verdict",
+    "check_overlay",
+    "parse_messages",
+]
