@@ -1,0 +1,25 @@
+"""What a client can ask, one file per request."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from m31r_lsp.requests import (
+    completion,
+    configuration,
+    document_sync,
+    document_text,
+    inline_completion,
+)
+
+if TYPE_CHECKING:
+    from m31r_lsp.server import M31RServer
+
+
+def register_all(server: M31RServer) -> None:
+    """Register every request and notification with `server`."""
+    for module in (configuration, document_sync, inline_completion, completion):
+        module.register(server)
+    if os.environ.get("M31R_DEBUG_REQUESTS"):
+        document_text.register(server)

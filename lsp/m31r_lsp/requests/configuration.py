@@ -1,0 +1,124 @@
+"""initialize, initialized and the notifications that change the settings."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+from lsprotocol import types
+from pygls.uris import to_fs_path
+
+from m31r_core.errors import ConfigError
+from m31r_lsp.documents import Encoding
+from m31r_lsp.server import M31RServer
+from m31r_lsp.settings import (
+    WORKSPACE_FILE,
+    editor_section,
+    resolve,
+    workspace_section,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def register(server: M31RServer) -> None:
+    """Register the requests of a session's start, and those that change its settings."""
+    server.feature(types.INITIALIZE)(initialize)
+    server.feature(types.INITIALIZED)(initialized)
+    server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
+    server.feature(types.SHUTDOWN)(shutdown)
+
+
+def initialize(server: M31RServer, params: types.InitializeParams) -> None:
+    """Take over encoding, folder and settings, and have the model loaded meanwhile."""
+    server.documents.encoding = _encoding(server.workspace.position_encoding)
+    server.root = _root(params)
+    server.watch_parent(params.process_id)
+    server.initial_settings = params.initialization_options
+    _apply(server)
+
+
+async def initialized(server: M31RServer, params: types.InitializedParams) -> None:
+    """Ask to hear of changes to the workspace's settings, and for the editor's."""
+    workspace = server.client_capabilities.workspace
+    watched = workspace and workspace.did_change_watched_files
+    if watched and watched.dynamic_registration:
+        watcher = types.FileSystemWatcher(glob_pattern=f"**/{WORKSPACE_FILE}")
+        options = types.DidChangeWatchedFilesRegistrationOptions(watchers=[watcher])
+        registration = types.Registration(
+            id=WORKSPACE_FILE,
+            method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+            register_options=options,
+        )
+        await server.client_register_capability_async(
+            types.RegistrationParams(registrations=[registration])
+        )
+
+
+async def did_change_configuration(
+    server: M31RServer, params: types.DidChangeConfigurationParams
+) -> None:
+    """Take over new settings; a client that sends none is asked for them."""
+    settings = params.settings
+    workspace = server.client_capabilities.workspace
+    if not settings and workspace and workspace.configuration:
+        item = types.ConfigurationItem(section="m31r")
+        answers = await server.workspace_configuration_async(
+            types.ConfigurationParams(items=[item])
+        )
+        settings = answers[0] if answers else None
+    server.editor_settings = settings
+    _apply(server)
+
+
+def did_change_watched_files(server: M31RServer, params: types.DidChangeWatchedFilesParams) -> None:
+    """Read the workspace's settings again."""
+    _apply(server)
+
+
+def shutdown(server: M31RServer, params: None) -> None:
+    """Answer what is under way before the session ends."""
+    server.worker.cancel_all()
+
+
+def _apply(server: M31RServer) -> None:
+    sources = {
+        "initializationOptions": editor_section(server.initial_settings),
+        "editor settings": editor_section(server.editor_settings),
+    }
+    refusals: list[str] = []
+    server.workspace_names_model = False
+    # Whether the workspace is trusted is not for the workspace to say.
+    if resolve(sources)[0].trusted and server.root is not None:
+        try:
+            section = dict(workspace_section(server.root))
+            section.pop("trusted", None)
+            sources[str(server.root / WORKSPACE_FILE)] = section
+            alone, _ = resolve({WORKSPACE_FILE: section})
+            server.workspace_names_model = alone.model.path is not None
+        except ConfigError as error:
+            refusals.append(str(error))
+    settings, refused_keys = resolve(sources)
+    refusals += refused_keys
+    for line in refusals:
+        if line not in server.told:
+            logger.warning(line)
+            server.tell(f"M31R: {line}", types.MessageType.Warning)
+    server.told = frozenset(refusals)
+    if settings != server.settings:
+        server.shown.clear()
+    server.settings = settings
+    server.load_model()
+
+
+def _root(params: types.InitializeParams) -> Path | None:
+    folders = params.workspace_folders or []
+    uri = folders[0].uri if folders else params.root_uri
+    path = to_fs_path(uri) if uri else params.root_path
+    return Path(path) if path else None
+
+
+def _encoding(negotiated: Any) -> Encoding:
+    return cast(Encoding, str(getattr(negotiated, "value", negotiated)))

@@ -1,0 +1,246 @@
+"""The server: its state, its protocol quirks, and the transports it listens on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event
+from typing import Any, cast
+
+import cattrs
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.io_ import run_async
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, default_converter
+
+from m31r_core.bundle import find_bundle, load_bundle
+from m31r_core.engine import Completer, Engine
+from m31r_core.errors import M31RError
+from m31r_lsp.documents import Documents
+from m31r_lsp.settings import Settings
+from m31r_lsp.suggest import Suggestion
+from m31r_lsp.type_through import TypeThrough
+from m31r_lsp.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+_UINT_MAX = 2**31 - 1
+_PARENT_POLL_S = 5.0
+
+
+class M31RProtocol(LanguageServerProtocol):
+    """pygls' protocol, but every request gets an answer, one that cannot be read too."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Turn a JSON object into a message. Raises JsonRpcException."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if isinstance(data.get("id"), int | str) and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+
+class M31RServer(LanguageServer):
+    """One client's session.
+
+    `documents` are its open files, `settings` what holds for it, `worker` the thread that
+    computes, `shown` the suggestions that may be typed through.
+    """
+
+    def __init__(self, explicit_model: Path | None = None) -> None:
+        """Prepare a session; `explicit_model` is the bundle that the command line names."""
+        super().__init__(
+            "m31r-lsp",
+            version("m31r"),
+            protocol_cls=M31RProtocol,
+            converter_factory=_converter,
+            max_workers=1,
+        )
+        # Documents are kept by requests/document_sync.py, in place of pygls' own.
+        for method in (
+            types.TEXT_DOCUMENT_DID_OPEN,
+            types.TEXT_DOCUMENT_DID_CHANGE,
+            types.TEXT_DOCUMENT_DID_CLOSE,
+        ):
+            del self.protocol.fm.builtin_features[method]
+        self.documents = Documents()
+        self.settings = Settings()
+        self.shown = TypeThrough()
+        self.worker: Worker[Suggestion] = Worker()
+        self.initial_settings: Any = None
+        self.editor_settings: Any = None
+        self.root: Path | None = None
+        self.workspace_names_model = False
+        self.told: frozenset[str] = frozenset()
+        self._explicit_model = explicit_model
+        self._loaded: tuple[Path | None, Path | None, int | None] | None = None
+        # Written by the worker's thread and read by the jobs that run there.
+        self.completer: Completer | None = None
+
+    def load_model(self) -> None:
+        """Have the worker load the model that the settings name, unless it is loaded already.
+
+        The user is told in one line when that fails; the server then answers with nothing.
+        """
+        workspace = self.root if self.workspace_names_model else None
+        settings = self.settings.model.path
+        threads = self.settings.threads
+        if self._loaded == (workspace, settings, threads):
+            return
+        self._loaded = (workspace, settings, threads)
+        self.shown.clear()
+        loop = asyncio.get_running_loop()
+
+        def load() -> None:
+            self.completer = None
+            try:
+                path = find_bundle(
+                    explicit=self._explicit_model, workspace=workspace, settings=settings
+                )
+                engine = Engine.load(load_bundle(path), threads=threads)
+            except M31RError as error:
+                message = f"M31R gives no completions: {error}"
+                logger.error(message)
+                _call(loop, lambda: self.tell(message, types.MessageType.Error))
+            except Exception:
+                logger.exception("the model could not be loaded")
+                message = "M31R gives no completions: the model could not be loaded (see the log)"
+                _call(loop, lambda: self.tell(message, types.MessageType.Error))
+            else:
+                self.completer = Completer(engine)
+                logger.info("model %s is loaded from %s", engine.bundle.manifest.model_id, path)
+
+        self.worker.cancel_all()
+        self.worker.prepare(load)
+
+    def tell(self, message: str, kind: types.MessageType) -> None:
+        """Show the user one line."""
+        self.window_show_message(types.ShowMessageParams(type=kind, message=message))
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log what a client's message broke; the user cannot mend it."""
+        logger.error("%s: %s", getattr(source, "__name__", source), error)
+
+    def watch_parent(self, pid: int | None) -> None:
+        """End the session when the process `pid`, the editor, is gone."""
+        if pid is None or pid <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            descriptor = os.pidfd_open(pid)
+        except AttributeError:
+            self._parent = loop.create_task(self._poll_parent(pid))
+        except OSError:
+            logger.debug("the editor's process %s cannot be watched", pid)
+        else:
+            loop.add_reader(descriptor, self._parent_died, descriptor)
+
+    def _parent_died(self, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        self._leave()
+
+    async def _poll_parent(self, pid: int) -> None:
+        while True:
+            await asyncio.sleep(_PARENT_POLL_S)
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                self._leave()
+            except OSError:
+                return
+
+    def _leave(self) -> None:
+        # The thread that reads stdin may be blocked for ever: another process can hold the pipe.
+        logger.error("the editor's process is gone")
+        self.worker.close()
+        os._exit(1)
+
+    def shutdown(self) -> None:
+        """End the worker and the transport."""
+        self.worker.close()
+        super().shutdown()  # type: ignore[no-untyped-call]
+
+    @property
+    def asked_to_exit(self) -> bool:
+        """Whether the client said shutdown: the exit code is 0 then, else 1."""
+        return bool(self.protocol._shutdown)
+
+    def serve_tcp(self, host: str, port: int) -> None:
+        """Serve one client over TCP, and return when it leaves in whatever way."""
+        self._stop_event = Event()
+
+        async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.protocol.set_writer(cast(Any, writer))
+            try:
+                await run_async(
+                    stop_event=cast(Event, self._stop_event),
+                    reader=cast(Any, reader),
+                    protocol=self.protocol,
+                    logger=logger,
+                    error_handler=self.report_server_error,
+                )
+            except (asyncio.IncompleteReadError, ConnectionError):
+                logger.info("the client left in the middle of a message")
+            except SystemExit:
+                logger.debug("the client said exit")
+            finally:
+                finished.set()
+
+        async def serve() -> None:
+            server = await asyncio.start_server(session, host, port)
+            for listening in server.sockets:
+                logger.warning("listening on %s:%s", *listening.getsockname()[:2])
+            await finished.wait()
+            server.close()
+
+        finished = asyncio.Event()
+        try:
+            asyncio.run(serve())
+        finally:
+            self.shutdown()
+
+    def serve_ws(self, host: str, port: int) -> None:
+        """Serve one client over WebSocket. Raises M31RError where the package for it is missing."""
+        if importlib.util.find_spec("websockets") is None:
+            raise M31RError("websockets is not installed: pip install 'm31r[serve]'")
+        self.start_ws(host, port)
+
+
+def create_server(explicit_model: Path | None = None) -> M31RServer:
+    """Return a server with all requests registered."""
+    from m31r_lsp.requests import register_all
+
+    server = M31RServer(explicit_model)
+    register_all(server)
+    return server
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Any) -> None:
+    try:
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:
+        logger.debug("the session ended before the model was loaded")
+
+
+def _converter() -> cattrs.Converter:
+    """Return pygls' converter, but numbers that no position can have become the nearest one.
+
+    Some editors end a range at 2**32 - 1; refused, the change would be lost.
+    """
+    converter = cast(cattrs.Converter, default_converter())  # type: ignore[no-untyped-call]
+
+    def clamped(data: Any, _: type) -> types.Position:
+        line, character = (
+            min(max(int(data[name]), 0), _UINT_MAX) for name in ("line", "character")
+        )
+        return types.Position(line, character)
+
+    converter.register_structure_hook(types.Position, clamped)
+    return converter

@@ -1,0 +1,128 @@
+"""Every setting with its default, and how the editor's and the workspace's are laid over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from m31r_core.config import from_mapping
+from m31r_core.errors import ConfigError
+
+WORKSPACE_FILE = "m31r.toml"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which bundle answers."""
+
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class CompletionSettings:
+    """When to speak, and for how long.
+
+    `min_confidence` is the geometric mean of the tokens' probabilities, 0 to 1, under which the
+    model's text is not shown; `max_file_bytes` counts UTF-8; `menu_item` adds one item to the
+    editor's completion menu.
+    """
+
+    enabled: bool = True
+    menu_item: bool = True
+    min_confidence: float = 0.3
+    max_new_tokens: int = 32
+    max_file_bytes: int = 1_000_000
+    in_comments: bool = False
+    in_strings: bool = False
+    after_deletion: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise ValueError("'completion.min_confidence' must lie between 0 and 1")
+        if self.max_new_tokens < 1:
+            raise ValueError("'completion.max_new_tokens' must be at least 1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it.
+
+    `trusted` is the editor's word that the user trusts the workspace; `threads` are the engine's,
+    None for as many as there are cores, at most 4.
+    """
+
+    trusted: bool = True
+    threads: int | None = None
+    model: ModelSettings = field(default_factory=ModelSettings)
+    completion: CompletionSettings = field(default_factory=CompletionSettings)
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError("'threads' must be at least 1")
+
+
+def editor_section(raw: object) -> Mapping[str, Any]:
+    """Return our settings from what an editor sent: bare, or under the key `m31r`."""
+    if not isinstance(raw, Mapping):
+        return {}
+    inner = raw.get("m31r", raw)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def workspace_section(root: Path | None) -> Mapping[str, Any]:
+    """Return the content of the workspace's `m31r.toml`, empty where there is none.
+
+    Raises ConfigError naming the file when it cannot be read.
+    """
+    if root is None:
+        return {}
+    path = root / WORKSPACE_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def resolve(sources: Mapping[str, Mapping[str, Any]]) -> tuple[Settings, list[str]]:
+    """Lay the sources, in order, over the defaults; a later one wins.
+
+    Returns the settings and one line for each key that was refused. The other keys count.
+    """
+    settings, refusals = Settings(), []
+    for where, source in sources.items():
+        for path, value in _leaves(source):
+            try:
+                settings = _with(settings, path, value, where)
+            except ConfigError as error:
+                refusals.append(str(error))
+    return settings, refusals
+
+
+def _leaves(
+    source: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in source.items():
+        if isinstance(value, Mapping) and not path and key in ("model", "completion"):
+            yield from _leaves(value, (key,))
+        elif value is not None:  # JSON's null, an editor's word for "not set"
+            yield (*path, key), value
+
+
+def _with(settings: Settings, path: tuple[str, ...], value: Any, where: str) -> Settings:
+    """Set one key. It is parsed alone, so that one wrong key takes no other with it."""
+    alone: dict[str, Any] = {path[-1]: value}
+    for table in reversed(path[:-1]):
+        alone = {table: alone}
+    parsed = from_mapping(alone, Settings, where)
+    if len(path) == 1:
+        return dataclasses.replace(settings, **{path[0]: getattr(parsed, path[0])})
+    table, key = path
+    checked = getattr(getattr(parsed, table), key)
+    merged = dataclasses.replace(getattr(settings, table), **{key: checked})
+    return dataclasses.replace(settings, **{table: merged})

@@ -1,0 +1,149 @@
+"""One thread that computes, with one slot: the newest job wins, nothing ever queues.
+
+The asyncio loop hands jobs over and awaits futures; it never computes. A job that is overtaken is
+answered at once with None and told to stop; the thread takes the newest one as soon as it is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Cancelled = Callable[[], bool]
+Job = Callable[[Cancelled], T]
+
+
+class _Ticket(Generic[T]):
+    """A job on its way, and how many requests wait for it."""
+
+    def __init__(self, key: Hashable, job: Job[T], loop: asyncio.AbstractEventLoop) -> None:
+        self.key = key
+        self.job = job
+        self.loop = loop
+        self.future: asyncio.Future[T | None] = loop.create_future()
+        self.stop = threading.Event()
+        self.waiters = 0
+
+    def overtake(self) -> None:
+        """Answer with None and tell the job to stop. Call on the loop's thread."""
+        self.stop.set()
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+class Worker(Generic[T]):
+    """A thread with one slot. All methods but `prepare` are for the loop's thread."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._pending: _Ticket[T] | None = None
+        self._running: _Ticket[T] | None = None
+        self._chores: list[Callable[[], None]] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="m31r-worker", daemon=True)
+        self._thread.start()
+
+    def prepare(self, chore: Callable[[], None]) -> None:
+        """Run `chore` before any job that is submitted later. It must not raise."""
+        with self._wake:
+            self._chores.append(chore)
+            self._wake.notify()
+
+    async def submit(self, key: Hashable, job: Job[T]) -> T | None:
+        """Run `job` and return its result, or None when a newer job overtook it.
+
+        A job with the key of one under way shares its result. Raises what the job raises.
+        When the waiting task is cancelled and no other waits, the job is told to stop.
+        """
+        ticket = self._join(key) or self._replace(key, job)
+        ticket.waiters += 1
+        try:
+            return await asyncio.shield(ticket.future)
+        except asyncio.CancelledError:
+            ticket.waiters -= 1
+            if ticket.waiters == 0:
+                ticket.overtake()
+            raise
+
+    def cancel_all(self) -> None:
+        """Answer everything under way with None."""
+        with self._wake:
+            for ticket in (self._pending, self._running):
+                if ticket is not None:
+                    ticket.overtake()
+            self._pending = None
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop the job under way and end the thread, waiting for at most `timeout_s`.
+
+        Safe to call twice and without a loop.
+        """
+        with self._wake:
+            self._closed = True
+            for ticket in (self._pending, self._running):
+                if ticket is not None:
+                    ticket.stop.set()
+            self._wake.notify()
+        self._thread.join(timeout_s)
+
+    def _join(self, key: Hashable) -> _Ticket[T] | None:
+        with self._wake:
+            for ticket in (self._pending, self._running):
+                if ticket is not None and ticket.key == key and not ticket.future.done():
+                    return ticket
+        return None
+
+    def _replace(self, key: Hashable, job: Job[T]) -> _Ticket[T]:
+        ticket = _Ticket(key, job, asyncio.get_running_loop())
+        with self._wake:
+            for older in (self._pending, self._running):
+                if older is not None:
+                    older.overtake()
+            self._pending = ticket
+            self._wake.notify()
+        return ticket
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._running = None
+                while not (self._closed or self._chores or self._pending):
+                    self._wake.wait()
+                if self._closed:
+                    return
+                chores, self._chores = self._chores, []
+                if not chores:
+                    self._running, self._pending = self._pending, None
+                ticket = self._running
+            for chore in chores:
+                chore()
+            if ticket is not None and not ticket.stop.is_set():
+                self._work(ticket)
+
+    def _work(self, ticket: _Ticket[T]) -> None:
+        try:
+            result = ticket.job(ticket.stop.is_set)
+        except Exception as error:
+            _post(ticket, partial(ticket.future.set_exception, error))
+        else:
+            _post(ticket, partial(ticket.future.set_result, result))
+
+
+def _post(ticket: _Ticket[T], settle: Callable[[], None]) -> None:
+    """Run `settle` on the loop's thread unless the ticket was answered or the loop is closed."""
+
+    def unless_done() -> None:
+        if not ticket.future.done():
+            settle()
+
+    try:
+        ticket.loop.call_soon_threadsafe(unless_done)
+    except RuntimeError:
+        logger.debug("the event loop closed before an answer came")

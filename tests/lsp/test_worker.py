@@ -1,0 +1,112 @@
+"""One slot, newest wins, nothing queues."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import pytest
+
+from m31r_lsp.worker import Worker
+
+Cancelled = Callable[[], bool]
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker[str]]:
+    made: Worker[str] = Worker()
+    yield made
+    made.close()
+
+
+class Long:
+    """A job that goes on until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.started, self.stopped = threading.Event(), threading.Event()
+
+    def __call__(self, cancelled: Cancelled) -> str:
+        self.started.set()
+        while not cancelled():
+            self.stopped.wait(0.001)
+        self.stopped.set()
+        return "too late"
+
+
+async def begun(job: Long) -> None:
+    assert await asyncio.to_thread(job.started.wait, 30)
+
+
+async def test_a_newer_job_is_all_that_counts(worker: Worker[str]) -> None:
+    running = Long()
+    ran: list[int] = []
+    first = asyncio.create_task(worker.submit(0, running))
+    await begun(running)
+
+    def job(number: int, cancelled: Cancelled) -> str:
+        ran.append(number)
+        return str(number)
+
+    waiting = [asyncio.create_task(worker.submit(i, partial(job, i))) for i in range(1, 50)]
+    assert await asyncio.gather(first, *waiting) == [None] * 49 + ["49"]
+    assert running.stopped.is_set()
+    assert ran == [49]
+
+
+async def test_equal_keys_share_a_result(worker: Worker[str]) -> None:
+    running = Long()
+    blocked = asyncio.create_task(worker.submit("other", running))
+    await begun(running)
+    ran: list[str] = []
+
+    def job(cancelled: Cancelled) -> str:
+        ran.append("once")
+        return "shared"
+
+    both = await asyncio.gather(worker.submit("same", job), worker.submit("same", job))
+    assert list(both) == ["shared", "shared"]
+    assert ran == ["once"]
+    assert await blocked is None
+
+
+async def test_cancelling_the_only_waiter_stops_the_job(worker: Worker[str]) -> None:
+    running = Long()
+    task = asyncio.create_task(worker.submit(1, running))
+    await begun(running)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(running.stopped.wait, 30)
+    assert await worker.submit(2, lambda _: "next") == "next"
+
+
+async def test_an_error_goes_to_who_asked(worker: Worker[str]) -> None:
+    def job(cancelled: Cancelled) -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await worker.submit(1, job)
+    assert await worker.submit(2, lambda _: "lives") == "lives"
+
+
+async def test_chores_come_before_jobs(worker: Worker[str]) -> None:
+    order: list[str] = []
+    worker.prepare(lambda: order.append("chore"))
+
+    def job(cancelled: Cancelled) -> str:
+        order.append("job")
+        return ""
+
+    await worker.submit(1, job)
+    assert order == ["chore", "job"]
+
+
+async def test_closing_ends_a_running_job(worker: Worker[str]) -> None:
+    running = Long()
+    task = asyncio.create_task(worker.submit(1, running))
+    await begun(running)
+    worker.close()
+    assert running.stopped.is_set()
+    task.cancel()
