@@ -27,17 +27,7 @@ from m31r_eval.tasks import read_tasks, write_tasks
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `m31r-eval` and return its exit code."""
-    return cli.run(_dispatch, _parser(), argv)
-
-
-def _dispatch(arguments: argparse.Namespace) -> int | None:
-    handler: cli.Handler = arguments.handler
-    try:
-        return handler(arguments)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise M31RError(f"{error.filename or 'output'}: {error.strerror or error}") from error
+    return cli.run(lambda arguments: arguments.handler(arguments), _parser(), argv)
 
 
 def _complete(arguments: argparse.Namespace) -> None:
@@ -140,12 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    complete = _command(
+    complete = cli.add_command(
         commands,
         "complete",
-        _complete,
         "Run completion tasks through a model, beside the baselines.",
         "m31r-eval complete tasks.jsonl --model models/nano --out runs/eval --limit 100",
+        _complete,
     )
     complete.add_argument("tasks", type=Path, metavar="TASKS.jsonl")
     complete.add_argument("--model", type=Path, metavar="DIR", help="default: the one that ships")
@@ -157,12 +147,12 @@ def _parser() -> argparse.ArgumentParser:
     complete.add_argument("--threads", type=_positive, metavar="N")
     _add_settings(complete)
 
-    build = _command(
+    build = cli.add_command(
         commands,
         "build-tasks",
-        _build_tasks,
         "Cut line tasks at random cursors in the code of a dataset split.",
         "m31r-eval build-tasks datasets/rust --out tasks.jsonl --n 1000 --seed 0",
+        _build_tasks,
     )
     build.add_argument("dataset", type=Path, metavar="DATASET")
     build.add_argument("--out", type=Path, metavar="TASKS.jsonl", required=True)
@@ -171,12 +161,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--split", default="test")
     _add_settings(build)
 
-    count = _command(
+    count = cli.add_command(
         commands,
         "ngram",
-        _ngram,
         "Train the back-off n-gram baseline on a dataset's tokens.",
         "m31r-eval ngram datasets/rust --out ngram.npz",
+        _ngram,
     )
     count.add_argument("dataset", type=Path, metavar="DATASET")
     count.add_argument("--out", type=Path, metavar="FILE", required=True)
@@ -185,12 +175,12 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("--split", default="train")
     _add_settings(count)
 
-    compare = _command(
+    compare = cli.add_command(
         commands,
         "compare",
-        _compare,
         "Exit with 1 if run B is worse than run A on the same tasks.",
         "m31r-eval compare runs/eval-before runs/eval-after --threshold 0.01",
+        _compare,
     )
     compare.add_argument("a", type=Path, metavar="A")
     compare.add_argument("b", type=Path, metavar="B")
@@ -198,30 +188,6 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--resamples", type=_positive, default=1_000)
     compare.add_argument("--seed", type=int, default=0, metavar="S")
     return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    handler: cli.Handler,
-    description: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=description,
-        description=description,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "--debug",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show the traceback of an error",
-    )
-    command.set_defaults(handler=handler)
-    return command
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:

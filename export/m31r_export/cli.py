@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-Commands = argparse._SubParsersAction  # argparse has no public name for it
+from m31r_core.cli import Commands, add_command
 
 
 def add_export_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the subcommand `export`."""
-    parser = _add(
+    parser = add_command(
         commands,
         "export",
         "Make a bundle from a checkpoint.",
@@ -28,7 +27,7 @@ def add_export_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def add_parity_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the subcommand `parity`."""
-    parser = _add(
+    parser = add_command(
         commands,
         "parity",
         "Compare a bundle with the checkpoint that it was made from.",
@@ -111,21 +110,3 @@ def run_parity(arguments: argparse.Namespace) -> int:
             f"less than {arguments.min_equal:.2%}"
         )
     return 0
-
-
-def _add(
-    commands: Commands[argparse.ArgumentParser],
-    name: str,
-    summary: str,
-    example: str,
-    handler: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(handler=handler)
-    return parser

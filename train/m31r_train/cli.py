@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from m31r_core.cli import command_parser, run
+from m31r_core.cli import Commands, add_command, command_parser, run
 
 _EXAMPLE = "m31r-train run configs/train/nano.toml --set output=runs/nano"
 
@@ -29,23 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(lambda arguments: arguments.handler(arguments), parser, argv)
 
 
-def add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    summary: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    """Return the parser of a new subcommand; `example` ends its help."""
-    return commands.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_data(commands: Commands[argparse.ArgumentParser]) -> None:
     data = add_command(
         commands, "data", "Build, describe and verify datasets.", "m31r-train data stats DIR"
     )
@@ -72,7 +56,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     verify.set_defaults(handler=_data_verify)
 
 
-def _add_tokenizer(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_tokenizer(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(
         commands,
         "tokenizer",
@@ -92,7 +76,7 @@ def _add_tokenizer(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.set_defaults(handler=_tokenizer)
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(commands, "run", "Train a model.", _EXAMPLE)
     parser.add_argument("config", type=Path)
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
@@ -100,7 +84,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.set_defaults(handler=_run)
 
 
-def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(
         commands,
         "info",
@@ -112,7 +96,7 @@ def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.set_defaults(handler=_info)
 
 
-def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_card(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(
         commands,
         "card",
@@ -126,7 +110,7 @@ def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.set_defaults(handler=_card)
 
 
-def _add_plot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_plot(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(
         commands,
         "plot",
