@@ -68,7 +68,7 @@ It ships inside M31R and runs on a CPU, offline.
 | vocabulary | {model["vocab_size"]:,} (byte-level BPE) |
 | context | {model["context_length"]:,} tokens |
 | tokens seen in training | {run["tokens"]:,} |
-| training cost | {run["flops"]:.2e} FLOPs |
+| training cost, without attention | {6 * run["parameters"] * run["tokens"]:.1e} FLOPs |
 | steps, tokens a step | {plan["steps"]:,}, {plan["batch_tokens"]:,} |
 | seed | {run["seed"]} |
 | dataset, tokenizer | {run["dataset_id"]}, {run["tokenizer_id"]} |

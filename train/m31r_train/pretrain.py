@@ -188,8 +188,6 @@ class Trainer:
             "tokenizer_id": hashlib.sha256(vocabulary).hexdigest()[:16],
             "tokens": self.position.tokens,
             "parameters": self.config.model.parameters,
-            "flops": self.position.tokens
-            * self.config.model.flops_per_token(self.config.loader.sequence),
             "seed": self.config.seed,
             "model": asdict(self.config.model),
             "plan": asdict(self.config.plan),

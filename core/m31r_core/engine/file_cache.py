@@ -17,7 +17,7 @@ from m31r_core.engine.sampling import Logits, log_softmax
 
 # Share of the probability for matches of 1, 2, … tokens; chosen on the validation tasks
 # (docs/benchmarks.md).
-SHARES = (0.1, 0.2, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5)
+SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.3, 0.35, 0.35)
 
 _GAP = -1
 
