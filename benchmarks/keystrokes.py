@@ -166,7 +166,7 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
     before = process.cpu_times()
     time.sleep(IDLE_S)
     after = process.cpu_times()
-    busy = (after.user + after.system - before.user - before.system) / IDLE_S
+    busy = max(0.0, after.user + after.system - before.user - before.system) / IDLE_S
     return [
         Row("didChange to answer, p50", _quantile(took, 0.50), "ms", 50),
         Row("didChange to answer, p95", _quantile(took, 0.95), "ms", 120),

@@ -33,7 +33,7 @@ class CompletionSettings:
 
     enabled: bool = True
     menu_item: bool = True
-    min_confidence: float = 0.3
+    min_confidence: float = 0.5
     max_new_tokens: int = 32
     max_file_bytes: int = 1_000_000
     in_comments: bool = False
