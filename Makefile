@@ -71,7 +71,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing the editor runtime into $(VENV) (about 230 MB)"
+	@echo "installing the editor runtime into $(VENV) (about 250 MB)"
 	@$(BIN)/pip install --quiet --editable .
 	@touch $@
 
