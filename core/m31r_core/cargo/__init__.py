@@ -4,13 +4,24 @@ Checking a crate runs its build scripts and procedural macros, so callers must o
 workspaces that the user trusts. POSIX only: deadlines are kept by killing a process group.
 """
 
-from m31r_core.cargo.diagnostics import Diagnostic, Replacement, Span, Suggestion, parse_messages
-from m31r_core.cargo.overlay import Verdict, check_overlay
-from m31r_core.cargo.process import CargoError
+from m31r_core.cargo.compiler import Compiler, Verdict
+from m31r_core.cargo.diagnostics import (
+    Diagnostic,
+    Note,
+    Replacement,
+    Span,
+    Suggestion,
+    parse_messages,
+)
+from m31r_core.cargo.overlay import check_overlay
+from m31r_core.cargo.process import CargoError, Deadline
 
 __all__ = [
     "CargoError",
+    "Compiler",
+    "Deadline",
     "Diagnostic",
+    "Note",
     "Replacement",
     "Span",
     "Suggestion",

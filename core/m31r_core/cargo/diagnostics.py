@@ -19,6 +19,7 @@ class Span:
 
     `path` is as rustc wrote it: relative to the workspace root for its members. Bytes count
     from 0 and `byte_end` is exclusive; lines and columns (in characters) count from 1.
+    `from_macro` says that the text was written by a macro that the span only points to.
     """
 
     path: str
@@ -31,6 +32,16 @@ class Span:
     is_primary: bool
     label: str | None
     text: tuple[str, ...]
+    from_macro: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """What rustc adds to a message: `level` is note or help."""
+
+    level: str
+    message: str
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,10 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """An error or a warning with the repairs that rustc proposes. `code` is like "E0308"."""
+    """An error or a warning with the repairs that rustc proposes. `code` is like "E0308".
+
+    `notes` are its sub-messages, those that carry a suggestion too.
+    """
 
     level: str
     code: str | None
@@ -63,6 +77,7 @@ class Diagnostic:
     spans: tuple[Span, ...]
     suggestions: tuple[Suggestion, ...]
     rendered: str
+    notes: tuple[Note, ...] = ()
 
     @property
     def primary(self) -> Span | None:
@@ -83,7 +98,7 @@ class Diagnostic:
 
 
 def parse_messages(lines: Iterable[str]) -> list[Diagnostic]:
-    """Read what `cargo check --message-format=json` prints, in its order, each message once.
+    """Read the JSON that cargo or rustc itself prints, in its order, each message once.
 
     A library and its tests are compiled separately and say the same twice. The closing
     "aborting due to ..." is no diagnostic of its own and is left out.
@@ -93,9 +108,13 @@ def parse_messages(lines: Iterable[str]) -> list[Diagnostic]:
         if not line.startswith("{"):
             continue
         record = json.loads(line)
-        if record.get("reason") != "compiler-message":
+        if record.get("reason") == "compiler-message":
+            message = record["message"]
+        elif record.get("$message_type") == "diagnostic":
+            message = record
+        else:
             continue
-        diagnostic = _diagnostic(record["message"])
+        diagnostic = _diagnostic(message)
         if not diagnostic.spans and diagnostic.message.startswith("aborting due to"):
             continue
         key = (diagnostic.level, diagnostic.code, diagnostic.message, diagnostic.spans)
@@ -116,6 +135,10 @@ def _diagnostic(message: Mapping[str, Any]) -> Diagnostic:
             for suggestion in _suggestions(part)
         ),
         rendered=message.get("rendered") or "",
+        notes=tuple(
+            Note(part["level"], part["message"], tuple(_span(span) for span in part["spans"]))
+            for part in message["children"]
+        ),
     )
 
 
@@ -131,6 +154,7 @@ def _span(span: Mapping[str, Any]) -> Span:
         is_primary=span["is_primary"],
         label=span.get("label"),
         text=tuple(line["text"] for line in span["text"]),
+        from_macro=span.get("expansion") is not None,
     )
 
 

@@ -8,35 +8,16 @@ import hashlib
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from m31r_core.cargo.compiler import Verdict, compare
 from m31r_core.cargo.diagnostics import Diagnostic, parse_messages
 from m31r_core.cargo.mirror import Mirror, workspace_roots
 from m31r_core.cargo.process import CargoError, CargoOutput, Deadline, run_cargo
 
 CHECK = ["check", "--workspace", "--all-targets", "--keep-going", "--message-format=json"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The errors of the candidate set against those of the user's files.
-
-    Errors are the same when path, code, message and the text of their line are; line numbers
-    do not count. `seconds` is wall time.
-    """
-
-    new: tuple[Diagnostic, ...]
-    gone: tuple[Diagnostic, ...]
-    unchanged: tuple[Diagnostic, ...]
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the candidate adds no error that was not there before."""
-        return not self.new
 
 
 def check_overlay(
@@ -74,8 +55,7 @@ def check_overlay(
             after = check.candidate(candidate)
     except OSError as error:
         raise CargoError(f"{error.filename}: {error.strerror}") from error
-    new, gone, unchanged = _compare(before, after)
-    return Verdict(new, gone, unchanged, time.monotonic() - start)
+    return compare(before, after, time.monotonic() - start)
 
 
 @dataclass(frozen=True)
@@ -133,27 +113,6 @@ def _complaints(output: CargoOutput) -> list[str]:
         for line in lines
         if not line.startswith("error: could not compile")
     ]
-
-
-def _compare(
-    before: Sequence[Diagnostic], after: Sequence[Diagnostic]
-) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
-    """Return the errors that are new, gone and unchanged."""
-    left = Counter(error.identity for error in before)
-    new: list[Diagnostic] = []
-    unchanged: list[Diagnostic] = []
-    for error in after:
-        if left[error.identity]:
-            left[error.identity] -= 1
-            unchanged.append(error)
-        else:
-            new.append(error)
-    gone: list[Diagnostic] = []
-    for error in reversed(before):
-        if left[error.identity]:
-            left[error.identity] -= 1
-            gone.insert(0, error)
-    return tuple(new), tuple(gone), tuple(unchanged)
 
 
 def _absolute(path: Path, workspace: Path, roots: Sequence[Path]) -> Path:

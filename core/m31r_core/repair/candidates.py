@@ -1,0 +1,32 @@
+"""What may repair an error, before anybody has checked it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from m31r_core.repair.edits import Edit
+
+Source = Literal["rustc", "template", "name", "model"]
+"""Where a candidate comes from: rustc's suggestion, an edit template, a close name, the model."""
+
+Caution = Literal[
+    "deletes code", "weakens a type", "adds unsafe", "adds todo!()", "adds unwrap()", "may panic"
+]
+"""How a candidate can silence an error without repairing what is wrong."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Edits that belong together.
+
+    `title` says what changes, in the imperative and without a full stop ("borrow `name` instead
+    of moving it"). `weight` is the prior of its template, 0 to 1: how often such an edit is the
+    repair that was meant.
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    source: Source
+    weight: float = 0.5
+    cautions: frozenset[Caution] = frozenset()
