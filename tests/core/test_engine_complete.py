@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from m31r_core.bundle import load_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
-from m31r_core.prompt import Chunk
+from m31r_core.engine.sampling import log_softmax
+from m31r_core.engine.session import Session
+from m31r_core.prompt import Chunk, PromptBudget, build_prompt
+from m31r_core.tokenizer import END
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,94 @@ def test_cancelled_request(completer: Completer, rust: str) -> None:
     completion = completer.complete(request(rust, 500), cancelled=lambda: True)
     assert completion.generation.finish == "cancelled"
     assert (completion.text, completion.confidence) == ("", 0.0)
+
+
+def drawn(completer: Completer, rust: str, cut: int, seed: int = 0) -> list[tuple[str, float]]:
+    found = completer.candidates(request(rust, cut, max_new_tokens=6), 5, seed=seed)
+    return [(completion.text, completion.confidence) for completion in found]
+
+
+@pytest.mark.parametrize("cut", [0, 77, 300])
+def test_candidates_differ_and_come_in_order(completer: Completer, rust: str, cut: int) -> None:
+    found = drawn(completer, rust, cut)
+    assert len(found) == len({text for text, _ in found}) == 5
+    assert found == sorted(found, key=lambda each: -each[1])
+    greedy = completer.complete(request(rust, cut, max_new_tokens=6)).text
+    assert greedy in [text for text, _ in found]
+
+
+def test_candidates_repeat_for_a_seed(completer: Completer, rust: str) -> None:
+    first = drawn(completer, rust, 300, seed=3)
+    drawn(completer, rust, 120)
+    again = drawn(completer, rust, 300, seed=3)
+    assert [text for text, _ in first] == [text for text, _ in again]
+    assert [text for text, _ in first] != [text for text, _ in drawn(completer, rust, 300, seed=9)]
+
+
+def test_candidates_share_one_prefill(completer: Completer, rust: str) -> None:
+    found = completer.candidates(request(rust, 400, max_new_tokens=6), 5)
+    costs = sorted(completion.generation.prefill_tokens for completion in found)
+    assert costs[:4] == [1, 1, 1, 1]
+
+
+def test_cancelled_candidates_are_those_finished(completer: Completer, rust: str) -> None:
+    calls: list[int] = []
+
+    def cancelled() -> bool:
+        calls.append(0)
+        return len(calls) > 12
+
+    found = completer.candidates(request(rust, 300, max_new_tokens=4), 8, cancelled=cancelled)
+    assert 0 < len(found) < 8
+    assert completer.candidates(request(rust, 300), 8, cancelled=lambda: True) == []
+
+
+def one_by_one(completer: Completer, prefix: str, text: str, suffix: str) -> float:
+    """The definition: one token after the other, each with all the logits before it."""
+    engine = completer.engine
+    prompt = build_prompt(
+        engine.tokenizer,
+        path="src/main.rs",
+        prefix=prefix,
+        suffix=suffix,
+        budget=PromptBudget(engine.bundle.manifest.context_length, max_new_tokens=64),
+    )
+    session = Session(engine.bundle, threads=1)
+    logits = session.forward(prompt.ids, [len(prompt.ids) - 1])[0]
+    total = 0.0
+    for token in [*engine.tokenizer.encode_bytes(prompt.healed + text.encode()), END]:
+        total += float(log_softmax(logits)[token])
+        logits = session.forward([token], [0])[0]
+    return total
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_score_is_the_plain_definition(
+    completer: Completer, rust: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(rust) - 40))
+    end = start + data.draw(st.integers(0, 30))
+    texts = [rust[start:end], *data.draw(st.lists(st.text("ab &(;\n", max_size=12), max_size=6))]
+    scores = completer.score("src/main.rs", rust[:start], texts, rust[end:])
+    plain = [one_by_one(completer, rust[:start], text, rust[end:]) for text in texts]
+    assert scores == pytest.approx(plain, abs=1e-3)
+
+
+def test_score_of_the_same_text_is_the_same_in_any_company(completer: Completer, rust: str) -> None:
+    alone = completer.score("src/main.rs", rust[:300], ["let x = 1;"], rust[310:])
+    others = ["", "let x", "let x = 2;", "let x = 1;", "let x = 1;\n"]
+    scores = completer.score("src/main.rs", rust[:300], others, rust[310:])
+    assert scores[3] == pytest.approx(alone[0], abs=1e-3)
+    assert len(set(scores)) == len(others)
+
+
+def test_score_of_nothing_and_of_much(completer: Completer, rust: str) -> None:
+    empty, long, longer = completer.score("src/main.rs", rust[:300], ["", rust, rust * 9], rust)
+    assert long < empty <= 0
+    assert longer == pytest.approx(long, abs=1e-3)
+    assert completer.score("src/main.rs", rust, [], rust) == []
+
+
+def test_cancelled_score(completer: Completer, rust: str) -> None:
+    assert completer.score("a.rs", rust[:99], ["a", "b"], "", cancelled=lambda: True) == []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from m31r_core.engine.file_cache import FileCache
 from m31r_core.engine.generate import Engine, GenerateOptions, Generation
 from m31r_core.prompt import Chunk, Prompt, PromptBudget, build_prompt
+from m31r_core.tokenizer import END
 
 # Characters on each side of the cursor in which the file cache looks for matches.
 _SEARCHED = 16_000
+# Tokens kept free for the texts to be scored grow by this many; a healed token and the end that
+# come on top are fewer than these.
+_ROOM_STEP = 64
+_HEALED_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,72 @@ class Completer:
         A line ends before the first newline. A block ends where the model ends it; when it ran
         out of tokens, its unfinished last line is left out.
         """
-        prompt = build_prompt(
+        prompt = self._prompt(request)
+        options = GenerateOptions(max_new_tokens=request.max_new_tokens)
+        return self._write(request, prompt, options, self._file_cache(request, prompt), cancelled)
+
+    def candidates(
+        self,
+        request: CompletionRequest,
+        n: int,
+        *,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_p: float = 0.95,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Completion]:
+        """Return up to `n` completions of different text, the most confident first.
+
+        The greedy one is among them; the others are drawn, at most `2 * n` times, on the
+        prefill of the first. Equal seeds give equal answers. When cancelled, what is finished
+        is returned.
+        """
+        prompt = self._prompt(request)
+        file_cache = self._file_cache(request, prompt)
+        found: dict[str, Completion] = {}
+        for draw in range(2 * n):
+            options = GenerateOptions(
+                max_new_tokens=request.max_new_tokens,
+                temperature=temperature if draw else 0.0,
+                top_p=top_p,
+                seed=seed + draw,
+            )
+            completion = self._write(request, prompt, options, file_cache, cancelled)
+            if completion.generation.finish == "cancelled":
+                break
+            found.setdefault(completion.text, completion)
+            if len(found) == n:
+                break
+        return sorted(found.values(), key=lambda each: -each.confidence)
+
+    def score(
+        self,
+        path: str,
+        prefix: str,
+        texts: Sequence[str],
+        suffix: str,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[float]:
+        """Return the log-probability, in nats, of each text standing between prefix and suffix.
+
+        It is that of all tokens and of the end behind them, where the suffix goes on: the sum,
+        as texts that compete for one place are complete answers to one question, and a mean
+        would prefer the longer of two. Of a text longer than half the context only the
+        beginning is judged. Returns an empty list when cancelled.
+        """
+        tokenizer = self.engine.tokenizer
+        longest = max((len(tokenizer.encode(text)) for text in texts), default=0)
+        # In steps, so that the prompt of the next question is mostly the one in the cache.
+        room = -(-(longest + _HEALED_TOKENS) // _ROOM_STEP) * _ROOM_STEP
+        room = min(room, self.engine.bundle.manifest.context_length // 2)
+        prompt = self._prompt(CompletionRequest(path, prefix, suffix, max_new_tokens=room))
+        rows = [[*tokenizer.encode_bytes(prompt.healed + text.encode()), END] for text in texts]
+        found = self.engine.logprobs(prompt, [row[:room] for row in rows], cancelled=cancelled)
+        return [] if found is None else [float(each.sum()) for each in found]
+
+    def _prompt(self, request: CompletionRequest) -> Prompt:
+        return build_prompt(
             self.engine.tokenizer,
             path=request.path,
             prefix=request.prefix,
@@ -66,12 +136,21 @@ class Completer:
                 max_new_tokens=request.max_new_tokens,
             ),
         )
+
+    def _write(
+        self,
+        request: CompletionRequest,
+        prompt: Prompt,
+        options: GenerateOptions,
+        file_cache: FileCache,
+        cancelled: Callable[[], bool] | None,
+    ) -> Completion:
         generation = self.engine.generate(
             prompt,
-            GenerateOptions(max_new_tokens=request.max_new_tokens),
+            options,
             stop=_has_newline if request.kind == "line" else None,
             cancelled=cancelled,
-            file_cache=self._file_cache(request, prompt),
+            file_cache=file_cache,
         )
         text = generation.text
         if request.kind == "line":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from m31r_core.bundle import Bundle, BundleError
 from m31r_core.engine.file_cache import FileCache
-from m31r_core.engine.sampling import choose
+from m31r_core.engine.sampling import choose, token_logprobs
 from m31r_core.engine.session import Session, default_threads
 from m31r_core.prompt import LAYOUT, Prompt
 from m31r_core.tokenizer import SPECIALS, Tokenizer
@@ -159,6 +159,47 @@ class Engine:
             prefill_ms=(prefilled - begin) * 1e3,
             decode_ms=(perf_counter() - prefilled) * 1e3,
         )
+
+    def logprobs(
+        self,
+        prompt: Prompt,
+        continuations: Sequence[Sequence[int]],
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[NDArray[np.float64]] | None:
+        """Return the log-probability, in nats, of every token of each continuation.
+
+        Teacher forced: each token is judged with the prompt and those before it. What the cache
+        holds of the prompt, and what continuations begin with alike, is computed once. The
+        healed bytes of the prompt are the caller's to put in. Returns None when cancelled.
+        Raises ValueError for an empty prompt and for more tokens than the context holds.
+        """
+        if not prompt.ids:
+            raise ValueError("a prompt needs at least one token")
+        session, first = self._session, len(prompt.ids) - 1
+        session.rewind(min(_common_prefix(session.ids, prompt.ids), first))
+        missing = prompt.ids[len(session.ids) : first]
+        if missing and self._prefill(missing, cancelled) is None:
+            return None
+        answers = [np.empty(0)] * len(continuations)
+        last: Sequence[int] = ()
+        known = np.empty(0)
+        # In this order what two have in common is mostly what one has with the one before.
+        for i in sorted(range(len(continuations)), key=lambda i: tuple(continuations[i])):
+            ids = continuations[i]
+            shared = _common_prefix(last, ids)
+            parts = [known[:shared]]
+            session.rewind(first + shared)
+            fed = [*prompt.ids[-1:], *ids]
+            for start in range(shared, len(ids), _CHUNK):
+                if cancelled is not None and cancelled():
+                    return None
+                end = min(start + _CHUNK, len(ids))
+                logits = session.forward(fed[start:end], range(end - start))
+                parts.append(token_logprobs(logits, ids[start:end]))
+            last, known = ids, np.concatenate(parts)
+            answers[i] = known
+        return answers
 
     def _prefill(
         self, ids: Sequence[int], cancelled: Callable[[], bool] | None

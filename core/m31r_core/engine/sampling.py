@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,14 @@ def log_softmax(logits: Logits) -> NDArray[np.float64]:
     shifted = logits.astype(np.float64) - float(logits.max())
     total: float = np.exp(shifted).sum()
     return shifted - math.log(total)
+
+
+def token_logprobs(logits: Logits, tokens: Sequence[int]) -> NDArray[np.float64]:
+    """Return the log-probabilities [n], in nats, that logits [n, V] give to `tokens`, n ids."""
+    highest = logits.max(axis=1)
+    shifted = logits - highest[:, None]
+    chosen = shifted[np.arange(len(tokens)), list(tokens)].astype(np.float64)
+    return chosen - np.log(np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64))
 
 
 def choose(
