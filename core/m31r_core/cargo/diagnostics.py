@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_STD = re.compile(r"^/rustc/|[/\\\\]rustlib[/\\\\]src[/\\\\]")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,15 @@ def _diagnostic(message: Mapping[str, Any]) -> Diagnostic:
 
 
 def _span(span: Mapping[str, Any]) -> Span:
+    """The span, or the place in the user's code that led to it where it lies in std's macros."""
+    from_macro = span.get("expansion") is not None
+    while span.get("expansion") is not None and _STD.search(span["file_name"]):
+        span = {
+            **span["expansion"]["span"],
+            "is_primary": span["is_primary"],
+            "label": span.get("label"),
+            "suggested_replacement": None,
+        }
     return Span(
         path=span["file_name"],
         byte_start=span["byte_start"],
@@ -154,7 +166,7 @@ def _span(span: Mapping[str, Any]) -> Span:
         is_primary=span["is_primary"],
         label=span.get("label"),
         text=tuple(line["text"] for line in span["text"]),
-        from_macro=span.get("expansion") is not None,
+        from_macro=from_macro,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from m31r_core.cargo.compiler import Compiler
+from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.repair.edits import Edit
 
 Source = Literal["rustc", "template", "name", "model"]
@@ -30,3 +33,10 @@ class Candidate:
     source: Source
     weight: float = 0.5
     cautions: frozenset[Caution] = frozenset()
+
+
+Ranker = Callable[[Compiler, Diagnostic, Sequence[Candidate]], Sequence[float]]
+"""Score candidates for one error, higher is better; the model's likelihood where there is one."""
+
+Proposer = Callable[[Compiler, Diagnostic], Sequence[Candidate]]
+"""Candidates for an error from elsewhere than rustc and the templates: the model."""

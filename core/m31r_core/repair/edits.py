@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ def overlap(edits: Iterable[Edit]) -> bool:
     ordered = sorted(set(edits))
     return any(
         a.path == b.path and (b.start < a.end or b.start == a.start)
-        for a, b in zip(ordered, ordered[1:], strict=False)
+        for a, b in itertools.pairwise(ordered)
     )
 
 

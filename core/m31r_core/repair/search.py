@@ -2,25 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import heapq
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from m31r_core.cargo.compiler import Compiler
+from m31r_core.cargo.compiler import Compiler, Verdict
 from m31r_core.cargo.diagnostics import Diagnostic
-from m31r_core.repair.candidates import Candidate
+from m31r_core.cargo.process import CargoError, Deadline
+from m31r_core.repair.candidates import Candidate, Proposer, Ranker
+from m31r_core.repair.edits import Edit, difference, lay, overlap
 from m31r_core.repair.fixes import Fix
+from m31r_core.repair.problem import Problem
+from m31r_core.repair.ranking import default_ranker
+from m31r_core.repair.suggestions import from_rustc, machine_applicable
+from m31r_core.repair.templates import from_templates
 
-Ranker = Callable[[Compiler, Diagnostic, Sequence[Candidate]], Sequence[float]]
-"""Score candidates for one error, higher is better; the model's likelihood where there is one."""
+_CAUTION_PENALTY = 2.0
 
 
 @dataclass(frozen=True)
 class RepairLimits:
-    """How far a search goes: `seconds` of wall time, `checks` candidates per step, `steps` deep."""
+    """How far a search goes.
+
+    `seconds` of wall time, `checks` candidates of one error, `steps` candidates on each other,
+    `total` compilations. With `cautions` false, candidates that carry one are not tried.
+    """
 
     seconds: float = 10.0
     checks: int = 24
     steps: int = 6
+    total: int = 400
+    cautions: bool = True
+
+
+@dataclass(frozen=True)
+class _State:
+    """Texts that were reached by candidates, and what the compiler says of them."""
+
+    changes: Mapping[str, bytes]
+    steps: tuple[Candidate, ...]
+    verdict: Verdict
+    cost: float = 0.0
+
+
+class _View:
+    """The compiler's files with the changes of a state laid over them."""
+
+    def __init__(self, compiler: Compiler, changes: Mapping[str, bytes]) -> None:
+        self._compiler = compiler
+        self._changes = changes
+        self.lanes = compiler.lanes
+        self.errors: tuple[Diagnostic, ...] = compiler.errors
+
+    def text(self, path: str) -> bytes:
+        return self._changes.get(path) or self._compiler.text(path)
+
+    def paths(self) -> Sequence[str]:
+        return self._compiler.paths()
+
+    def check(self, changes: Mapping[str, bytes], deadline: Deadline) -> Verdict:
+        return self._compiler.check({**self._changes, **changes}, deadline)
+
+
+@dataclass
+class _Search:
+    """What one search shares: budget, pool, and what was tried before."""
+
+    compiler: Compiler
+    limits: RepairLimits
+    rank: Ranker
+    propose: Proposer | None
+    cancelled: Callable[[], bool]
+    pool: ThreadPoolExecutor
+    started: float = field(default_factory=time.monotonic)
+    checks: int = 0
+    seen: set[tuple[tuple[str, bytes], ...]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.deadline = Deadline(self.limits.seconds)
+
+    def exhausted(self) -> bool:
+        return (
+            self.checks >= self.limits.total
+            or time.monotonic() - self.started >= self.limits.seconds
+            or self.cancelled()
+        )
+
+    def candidates(self, state: _State, error: Diagnostic) -> list[tuple[float, Candidate]]:
+        """Return the candidates for an error of `state` that were not tried before, best first."""
+        view = _View(self.compiler, state.changes)
+        paths = tuple(view.paths())
+        if error.primary is None or error.primary.path not in paths:
+            return []
+        problem = Problem(error, view.text, paths)
+        found = list(itertools.chain(from_rustc(problem), from_templates(problem)))
+        if self.propose is not None:
+            found += self.propose(view, error)
+        unique: dict[tuple[Edit, ...], Candidate] = {}
+        for candidate in found:
+            if candidate.cautions and not self.limits.cautions:
+                continue
+            key = tuple(sorted(candidate.edits))
+            if key and (key not in unique or unique[key].weight < candidate.weight):
+                unique[key] = candidate
+        listed = list(unique.values())
+        scores = self.rank(view, error, listed)
+        ranked = zip(scores, listed, strict=True)
+        return sorted(ranked, key=lambda pair: (-_place(*pair), pair[1].title, pair[1].edits))
+
+    def expand(
+        self, state: _State, candidates: Sequence[tuple[float, Candidate]]
+    ) -> Iterator[_State]:
+        """Check candidates on top of `state`, as many at a time as there are lanes, in order."""
+        waiting = []
+        for score, candidate in candidates:
+            changes = self._changed(state, candidate)
+            if changes is not None:
+                waiting.append((score, candidate, changes))
+        lanes = max(1, self.compiler.lanes)
+        for start in range(0, len(waiting), lanes):
+            if self.exhausted():
+                return
+            batch = waiting[start : start + lanes]
+            self.checks += len(batch)
+            verdicts = list(self.pool.map(self._check, (changes for _, _, changes in batch)))
+            for (score, candidate, changes), verdict in zip(batch, verdicts, strict=True):
+                if verdict is not None:
+                    cost = state.cost + 1.0 - score + _CAUTION_PENALTY * len(candidate.cautions)
+                    yield _State(changes, (*state.steps, candidate), verdict, cost)
+
+    def _changed(self, state: _State, candidate: Candidate) -> Mapping[str, bytes] | None:
+        view = _View(self.compiler, state.changes)
+        try:
+            laid = lay(candidate.edits, view.text)
+        except (ValueError, CargoError):
+            return None
+        changes = {**state.changes, **laid}
+        key = tuple(sorted(changes.items()))
+        if key in self.seen or all(view.text(path) == text for path, text in laid.items()):
+            return None
+        self.seen.add(key)
+        return changes
+
+    def _check(self, changes: Mapping[str, bytes]) -> Verdict | None:
+        try:
+            return self.compiler.check(changes, self.deadline)
+        except CargoError:
+            return None
+
+    def fix(self, state: _State) -> Fix:
+        edits: list[Edit] = []
+        for path, text in sorted(state.changes.items()):
+            edits += difference(path, self.compiler.text(path), text)
+        seconds = time.monotonic() - self.started
+        return Fix(tuple(edits), state.steps, state.verdict, self.checks, seconds)
 
 
 def find_fixes(
@@ -29,14 +167,51 @@ def find_fixes(
     limits: RepairLimits,
     *,
     rank: Ranker | None = None,
+    propose: Proposer | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Fix]:
     """Yield fixes after which `error` is gone and no new error is there, the best first.
 
-    Fixes without a caution come before those with one. Raises CargoError when the compiler
+    Fixes without a caution come before those with one. A candidate that repairs the error and
+    uncovers others is gone on from while the search lasts. Raises CargoError when the compiler
     cannot answer at all.
     """
-    raise NotImplementedError
+    with ThreadPoolExecutor(max_workers=max(1, compiler.lanes)) as pool:
+        search = _Search(
+            compiler, limits, rank or default_ranker, propose, cancelled or _never, pool
+        )
+        start = _State({}, (), Verdict((), (), compiler.errors, 0.0))
+        order = itertools.count()
+        open_states: list[tuple[tuple[float, ...], int, _State]] = []
+        cautious: list[Fix] = []
+        for state in search.expand(start, search.candidates(start, error)[: limits.checks]):
+            fix = search.fix(state)
+            if not fix.repairs(error):
+                continue
+            if state.verdict.passed:
+                if fix.cautions:
+                    cautious.append(fix)
+                else:
+                    yield fix
+            else:
+                heapq.heappush(open_states, (_urgency(state), next(order), state))
+        while open_states and not search.exhausted():
+            _, _, state = heapq.heappop(open_states)
+            if len(state.steps) >= limits.steps or not state.verdict.new:
+                continue
+            following = search.candidates(state, state.verdict.new[0])[: limits.checks // 2]
+            for deeper in search.expand(state, following):
+                fix = search.fix(deeper)
+                if not fix.repairs(error):
+                    continue
+                if deeper.verdict.passed:
+                    if fix.cautions:
+                        cautious.append(fix)
+                    else:
+                        yield fix
+                elif _progress(state, deeper):
+                    heapq.heappush(open_states, (_urgency(deeper), next(order), deeper))
+        yield from cautious
 
 
 def repair_all(
@@ -44,7 +219,194 @@ def repair_all(
     limits: RepairLimits,
     *,
     rank: Ranker | None = None,
+    propose: Proposer | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Fix | None:
-    """Return the largest set of repairs that passes together, None where nothing helps."""
-    raise NotImplementedError
+    """Return the largest set of repairs that passes together, None where nothing helps.
+
+    A best-first search: of the states reached so far, the one with the fewest errors in the
+    latest phase of the compiler is gone on from.
+    """
+    if not compiler.errors:
+        return None
+    with ThreadPoolExecutor(max_workers=max(1, compiler.lanes)) as pool:
+        search = _Search(
+            compiler, limits, rank or default_ranker, propose, cancelled or _never, pool
+        )
+        start = _State({}, (), Verdict((), (), compiler.errors, 0.0))
+        order = itertools.count()
+        open_states = [(_urgency(start), next(order), start)]
+        best: _State | None = None
+        together = _all_at_once(search, start)
+        if together is not None:
+            best = _better(best, together)
+            heapq.heappush(open_states, (_urgency(together), next(order), together))
+        while open_states and not search.exhausted():
+            _, _, state = heapq.heappop(open_states)
+            if len(state.steps) >= limits.steps * max(1, len(compiler.errors)):
+                continue
+            for deeper in _expand_errors(search, state):
+                best = _better(best, deeper)
+                if not deeper.verdict.errors and not _has_cautions(deeper):
+                    return search.fix(deeper)
+                if not deeper.verdict.errors:
+                    continue
+                if _progress(state, deeper):
+                    heapq.heappush(open_states, (_urgency(deeper), next(order), deeper))
+                if best is not None and not best.verdict.errors and deeper.cost > best.cost:
+                    break
+            if (
+                best is not None
+                and not best.verdict.errors
+                and (not open_states or open_states[0][2].cost >= best.cost)
+            ):
+                break
+        return None if best is None else search.fix(best)
+
+
+def _expand_errors(search: _Search, state: _State) -> Iterator[_State]:
+    """Try the candidates of the first errors of `state`, those of the first error most."""
+    errors = state.verdict.errors
+    for i, error in enumerate(errors[:3]):
+        limit = search.limits.checks if i == 0 else search.limits.checks // 4
+        yield from search.expand(state, search.candidates(state, error)[:limit])
+
+
+def _all_at_once(search: _Search, state: _State) -> _State | None:
+    """Apply every machine-applicable suggestion of rustc that does not meet another."""
+    view = _View(search.compiler, state.changes)
+    paths = tuple(view.paths())
+    problems = [
+        Problem(error, view.text, paths)
+        for error in state.verdict.errors
+        if error.primary is not None and error.primary.path in paths
+    ]
+    edits = [edit for edit in machine_applicable(problems) if edit.path in paths]
+    if len(problems) < 2 or not edits or overlap(edits):
+        return None
+    candidate = Candidate("apply what rustc proposes", tuple(edits), "rustc", 0.9)
+    return next(iter(search.expand(state, [(0.9, candidate)])), None)
+
+
+def _never() -> bool:
+    return False
+
+
+def _place(score: float, candidate: Candidate) -> float:
+    return score - _CAUTION_PENALTY * bool(candidate.cautions)
+
+
+def _has_cautions(state: _State) -> bool:
+    return any(step.cautions for step in state.steps)
+
+
+def _better(best: _State | None, state: _State) -> _State | None:
+    """Keep the state that passes with the most errors gone, the cheaper one among equals."""
+    if not state.verdict.passed or not state.verdict.gone:
+        return best
+    if best is None:
+        return state
+
+    def key(each: _State) -> tuple[int, float]:
+        return (-len(each.verdict.gone), each.cost)
+
+    return state if key(state) < key(best) else best
+
+
+_LATE = frozenset(
+    [
+        "E0373",
+        "E0381",
+        "E0382",
+        "E0384",
+        "E0499",
+        "E0500",
+        "E0501",
+        "E0502",
+        "E0503",
+        "E0505",
+        "E0506",
+        "E0507",
+        "E0508",
+        "E0509",
+        "E0510",
+        "E0515",
+        "E0521",
+        "E0594",
+        "E0596",
+        "E0597",
+        "E0621",
+        "E0700",
+        "E0712",
+        "E0713",
+        "E0716",
+    ]
+)
+_EARLY = frozenset(
+    [
+        "E0401",
+        "E0403",
+        "E0404",
+        "E0405",
+        "E0407",
+        "E0408",
+        "E0411",
+        "E0412",
+        "E0415",
+        "E0416",
+        "E0422",
+        "E0423",
+        "E0424",
+        "E0425",
+        "E0426",
+        "E0428",
+        "E0429",
+        "E0430",
+        "E0431",
+        "E0432",
+        "E0433",
+        "E0434",
+        "E0435",
+        "E0437",
+        "E0438",
+        "E0252",
+        "E0254",
+        "E0255",
+        "E0259",
+        "E0260",
+        "E0261",
+        "E0262",
+        "E0531",
+        "E0532",
+        "E0573",
+        "E0574",
+        "E0575",
+        "E0576",
+        "E0603",
+        "E0106",
+    ]
+)
+
+
+def _phase(error: Diagnostic) -> int:
+    """How far rustc came before it said so: parser, names, types, borrows."""
+    if error.code in _LATE or "lifetime may not live long enough" in error.message:
+        return 3
+    if error.code in _EARLY:
+        return 1
+    return 2 if error.code else 0
+
+
+def _urgency(state: _State) -> tuple[float, ...]:
+    errors = state.verdict.errors
+    phase = min((_phase(error) for error in errors), default=4)
+    return (state.cost + 0.7 * len(errors) - 0.7 * phase,)
+
+
+def _progress(before: _State, after: _State) -> bool:
+    """Whether fewer errors are left, or others of a later phase, or at least not more."""
+    old, new = before.verdict.errors, after.verdict.errors
+    if {e.identity for e in old} == {e.identity for e in new}:
+        return False
+    phases = [min((_phase(error) for error in errors), default=4) for errors in (old, new)]
+    return phases[1] > phases[0] or len(new) <= len(old)
