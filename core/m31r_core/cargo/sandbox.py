@@ -130,13 +130,12 @@ class Sandbox:
             inside += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         inside += _system()
         size = str(self.limits.tmp_mb << 20)
-        # As one file system: three small ones would need three sizes.
-        inside += ["--size", size, *(["--perms", "1777"] if as_root else []), "--tmpfs", str(TMP)]
-        inside += ["--proc", "/proc", "--dev", "/dev", "--symlink", str(TMP), "/var/tmp"]
+        inside += ["--perms", "1777", "--size", size, "--tmpfs", str(TMP)]
+        inside += ["--proc", "/proc", "--dev", "/dev"]
         for path in (*([self.toolchain] if self.toolchain else []), *read):
-            inside += ["--ro-bind", str(path), str(path)]
+            inside += _bind("--ro-bind", path)
         if write is not None:
-            inside += ["--bind", str(write), str(write)]
+            inside += _bind("--bind", write)
         inside += ["--size", "65536", "--tmpfs", "/dev/shm", "--remount-ro", "/dev/shm"]
         inside += ["--remount-ro", "/dev", "--remount-ro", "/"]
         for name, value in environment.items():
@@ -168,7 +167,8 @@ class Sandbox:
         outcome = run_bounded(
             self.wrap(command, cwd=cwd, read=read, write=write, env=env),
             cwd=Path("/") if self.has_walls else cwd,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"},
+            # Process 1 of the sandbox is bubblewrap, and its environment is there to be read.
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
             seconds=min(limits.wall_s, seconds or limits.wall_s),
             output_bytes=limits.output_mb << 20,
             watch=ceiling.met,
@@ -259,8 +259,14 @@ def _system() -> list[str]:
         elif path.is_dir():
             binds += ["--ro-bind", str(path), str(path)]
     for name in _ETC:
-        binds += ["--ro-bind-try", name, name]
+        binds += _bind("--ro-bind-try", Path(name))
     return binds
+
+
+def _bind(option: str, path: Path) -> list[str]:
+    """Bind `path` where it is; the folders above it are new, empty and open to all."""
+    above = [str(folder) for folder in reversed(path.parents) if folder not in (TMP, Path("/"))]
+    return [*(word for folder in above for word in ("--dir", folder)), option, str(path), str(path)]
 
 
 def _oom_first() -> list[str]:
