@@ -31,6 +31,16 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return complete(
             arguments.where, arguments.model, as_json=arguments.json, verify=arguments.verify
         )
+    if arguments.command == "fix":
+        from m31r_lsp.fix import fix
+
+        return fix(
+            arguments.path,
+            apply=arguments.apply,
+            as_json=arguments.json,
+            deadline_s=arguments.deadline,
+            allow=arguments.allow,
+        )
     if arguments.command == "demo":
         from m31r_lsp.demo import demo
 
@@ -53,7 +63,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             server.start_io()
     finally:
-        server.worker.close()
+        server.close_threads()
     return 0 if server.asked_to_exit else 1
 
 
@@ -109,6 +119,28 @@ def _parser() -> argparse.ArgumentParser:
         "--verify",
         action="store_true",
         help="say whether cargo check finds a new error (runs the crate's build scripts)",
+    )
+    fix = _command(
+        commands,
+        "fix",
+        "repair the errors of a crate and show the change as a diff; every change is accepted by "
+        "rustc first. Runs the build scripts and macros of the crate, as cargo check does",
+        "path/to/crate --apply",
+    )
+    fix.add_argument(
+        "path", type=Path, nargs="?", default=Path(), metavar="PATH", help="the crate (default: .)"
+    )
+    fix.add_argument("--apply", action="store_true", help="write the change; without it none is")
+    fix.add_argument("--json", action="store_true", help="print one JSON object")
+    fix.add_argument(
+        "--deadline", type=float, default=60.0, metavar="S", help="seconds to search (default: 60)"
+    )
+    fix.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="CAUTION",
+        help="accept repairs that are marked, such as 'deletes code', or all of them; repeatable",
     )
     _command(commands, "demo", "complete five places of a small crate and time each")
     return parser

@@ -8,9 +8,9 @@ rewrites the whole text for each change; hence this one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -50,7 +50,8 @@ def character_index(line: str, units: int, encoding: Encoding) -> int:
 class Document:
     """The text of one open file, as lines that keep their line ends.
 
-    `size` is its length in UTF-8 bytes; `deleted` says that the latest change only took text away.
+    `size` is its length in UTF-8 bytes; `deleted` says that the latest change only took text away;
+    `file` is where it lies on the disk, links resolved, None for what is no file.
     """
 
     def __init__(self, uri: str, text: str, version: int, encoding: Encoding) -> None:
@@ -58,6 +59,7 @@ class Document:
         self.version = version
         self.encoding: Encoding = encoding
         self.deleted = False
+        self.file = _file(uri)
         self._set(text)
 
     @property
@@ -154,6 +156,13 @@ class Documents:
         """Return the open document, or None when the editor never opened it."""
         return self._open.get(uri)
 
+    def of_file(self, file: Path) -> Document | None:
+        """Return the open document that lies at `file`, links resolved."""
+        return next((each for each in self if each.file == file), None)
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(tuple(self._open.values()))
+
 
 def short_path(path: str, root: str | None) -> str:
     """Return `path` relative to the workspace folder `root` where it lies in it."""
@@ -163,6 +172,11 @@ def short_path(path: str, root: str | None) -> str:
         return str(PurePosixPath(path).relative_to(root))
     except ValueError:
         return PurePosixPath(path).name
+
+
+def _file(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)).resolve() if parts.scheme == "file" and parts.path else None
 
 
 def _split(text: str) -> list[str]:

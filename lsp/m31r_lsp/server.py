@@ -21,10 +21,15 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from m31r_core.bundle import find_bundle, load_bundle
 from m31r_core.engine import Completer, Engine
 from m31r_core.errors import M31RError
+from m31r_lsp.client import Abilities
+from m31r_lsp.crates import Crates
 from m31r_lsp.documents import Documents
+from m31r_lsp.offers import Offers
+from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
 from m31r_lsp.suggest import Suggestion
 from m31r_lsp.type_through import TypeThrough
+from m31r_lsp.verifier import Verifier
 from m31r_lsp.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -49,8 +54,10 @@ class M31RProtocol(LanguageServerProtocol):
 class M31RServer(LanguageServer):
     """One client's session.
 
-    `documents` are its open files, `settings` what holds for it, `worker` the thread that
-    computes, `shown` the suggestions that may be typed through.
+    `documents` are its open files, `settings` what holds for it, `client` what the client can
+    take, `worker` the thread that writes ghost text, `shown` the suggestions that may be typed
+    through, `verifier` what asks rustc about them, `crates` what the compiler said, `offers` the
+    code actions that may still be applied. `generation` counts what happened to files on the disk.
     """
 
     def __init__(self, explicit_model: Path | None = None) -> None:
@@ -72,12 +79,25 @@ class M31RServer(LanguageServer):
         self.documents = Documents()
         self.settings = Settings()
         self.shown = TypeThrough()
-        self.worker: Worker[Suggestion] = Worker()
+        self.worker: Worker[list[Suggestion]] = Worker()
         self.initial_settings: Any = None
         self.editor_settings: Any = None
         self.root: Path | None = None
         self.workspace_names_model = False
         self.told: frozenset[str] = frozenset()
+        self.client = Abilities()
+        self.crates = Crates()
+        self.offers = Offers()
+        self.verifier = Verifier(self)
+        self.second_model = SecondModel()
+        self.generation = 0
+        # In which state a crate was looked at last; the task that waits for a cursor to rest.
+        self.looked_at: dict[Path, object] = {}
+        self.resting: asyncio.Task[None] | None = None
+        # The files with published diagnostics, by crate folder, and the editor's process.
+        self.published: dict[Path, frozenset[Path]] = {}
+        self.editor: int | None = None
+        self._workers: dict[str, Worker[Any]] = {}
         self._explicit_model = explicit_model
         self._loaded: tuple[Path | None, Path | None, int | None] | None = None
         # Written by the worker's thread and read by the jobs that run there.
@@ -99,6 +119,7 @@ class M31RServer(LanguageServer):
 
         def load() -> None:
             self.completer = None
+            self.second_model.use(None)
             try:
                 path = find_bundle(
                     explicit=self._explicit_model, workspace=workspace, settings=settings
@@ -114,10 +135,44 @@ class M31RServer(LanguageServer):
                 _call(loop, lambda: self.tell(message, types.MessageType.Error))
             else:
                 self.completer = Completer(engine)
+                self.second_model.use(path)
                 logger.info("model %s is loaded from %s", engine.bundle.manifest.model_id, path)
 
         self.worker.cancel_all()
         self.worker.prepare(load)
+
+    def worker_for(self, purpose: str) -> Worker[Any]:
+        """Return the thread that compiles for one purpose; a newer job there overtakes an older.
+
+        Never the one that writes ghost text: a long check must not delay it.
+        """
+        if purpose not in self._workers:
+            self._workers[purpose] = Worker()
+        return self._workers[purpose]
+
+    def end_worker(self, purpose: str) -> None:
+        """Stop what a thread does and let it go."""
+        worker = self._workers.pop(purpose, None)
+        if worker is not None:
+            worker.cancel_all()
+            worker.close(timeout_s=0)
+
+    def stop_checks(self) -> None:
+        """Answer every search and check under way with nothing."""
+        self.stop_resting()
+        self.verifier.stop()
+        for worker in self._workers.values():
+            worker.cancel_all()
+
+    def stop_resting(self) -> None:
+        """Forget that the cursor rested somewhere."""
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
+
+    def state(self) -> object:
+        """What changes whenever a text does, in the editor or, where it tells, on the disk."""
+        return self.generation, tuple((each.uri, each.version) for each in self.documents)
 
     def tell(self, message: str, kind: types.MessageType) -> None:
         """Show the user one line."""
@@ -159,12 +214,20 @@ class M31RServer(LanguageServer):
     def _leave(self) -> None:
         # The thread that reads stdin may be blocked for ever: another process can hold the pipe.
         logger.error("the editor's process is gone")
-        self.worker.close()
+        self.close_threads()
         os._exit(1)
 
-    def shutdown(self) -> None:
-        """End the worker and the transport."""
+    def close_threads(self) -> None:
+        """Stop everything that computes, waiting for it at most a few seconds."""
+        for worker in self._workers.values():
+            worker.close(timeout_s=0)
         self.worker.close()
+        for worker in self._workers.values():
+            worker.close(timeout_s=1)
+
+    def shutdown(self) -> None:
+        """End the threads and the transport."""
+        self.close_threads()
         super().shutdown()  # type: ignore[no-untyped-call]
 
     @property

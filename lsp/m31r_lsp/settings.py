@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from m31r_core.config import from_mapping
 from m31r_core.errors import ConfigError
@@ -48,6 +48,39 @@ class CompletionSettings:
 
 
 @dataclass(frozen=True)
+class CheckSettings:
+    """What the compiler is asked, and how long an answer may take; times in seconds.
+
+    `enabled` false: nothing is compiled and there are no code actions. `deadline_s` is for code
+    actions asked for by hand, `fix_all_s` for `source.fixAll.m31r`, `completion_deadline_s` for
+    ghost text asked for by hand, `start_s` for the first look at a crate, whose dependencies may
+    have to be built. `rest_s` is how long the cursor rests on an error before its repair is looked
+    for unasked. At most `actions` repairs of one error are offered. `completions` has ghost text
+    checked. `on_save` publishes rustc's errors after a save; "auto" leaves that to rust-analyzer
+    where the editor runs it.
+    """
+
+    enabled: bool = True
+    on_save: Literal["auto", "on", "off"] = "auto"
+    completions: bool = True
+    deadline_s: float = 8.0
+    fix_all_s: float = 30.0
+    completion_deadline_s: float = 1.5
+    start_s: float = 300.0
+    rest_s: float = 0.6
+    actions: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("deadline_s", "fix_all_s", "completion_deadline_s", "start_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"'check.{name}' must be more than 0")
+        if self.rest_s < 0:
+            raise ValueError("'check.rest_s' must not be negative")
+        if self.actions < 1:
+            raise ValueError("'check.actions' must be at least 1")
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it.
 
@@ -59,6 +92,7 @@ class Settings:
     threads: int | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
+    check: CheckSettings = field(default_factory=CheckSettings)
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -108,7 +142,7 @@ def _leaves(
     source: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in source.items():
-        if isinstance(value, Mapping) and not path and key in ("model", "completion"):
+        if isinstance(value, Mapping) and not path and key in ("model", "completion", "check"):
             yield from _leaves(value, (key,))
         elif value is not None:  # JSON's null, an editor's word for "not set"
             yield (*path, key), value

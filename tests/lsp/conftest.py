@@ -45,6 +45,7 @@ class Wire:
         )
         self.stdin = cast(BinaryIO, self.process.stdin)
         self.messages: list[Json] = []
+        self.asked: list[Json] = []
         self._ids = itertools.count(1)
         self._arrived: queue.Queue[Json | None] = queue.Queue()
         self._responses: dict[int | str, Json] = {}
@@ -105,6 +106,7 @@ class Wire:
         if "method" not in message:
             self._responses[message["id"]] = message
         elif "id" in message:
+            self.asked.append(message)
             self.send_body(_encode({"id": message["id"], "result": None}))
         else:
             self.messages.append(message)
@@ -115,8 +117,11 @@ class Wire:
         *,
         root: Path | None = None,
         encodings: tuple[str, ...] = (),
+        capabilities: Json | None = None,
     ) -> Json:
-        capabilities = {"general": {"positionEncodings": list(encodings)}} if encodings else {}
+        capabilities = dict(capabilities or {})
+        if encodings:
+            capabilities["general"] = {"positionEncodings": list(encodings)}
         params = {
             "processId": os.getpid(),
             "rootUri": root.as_uri() if root else None,
@@ -145,6 +150,22 @@ class Wire:
         items = self.response(self.ask(uri, line, character, by_hand=by_hand))["result"]["items"]
         return cast(str, items[0]["insertText"]) if items else None
 
+    def save(self, uri: str) -> None:
+        self.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+
+    def close(self, uri: str) -> None:
+        self.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+
+    def actions(self, uri: str, line: int, character: int = 0, **context: Any) -> list[Json]:
+        """Return the code actions at a place, asked for by hand unless `context` says more."""
+        return cast(
+            list[Json], self.call("textDocument/codeAction", at(uri, line, character, **context))
+        )
+
+    def resolve(self, action: Json) -> Json:
+        """Return the action with its edit."""
+        return cast(Json, self.call("codeAction/resolve", action))
+
     def leave(self) -> int:
         """Shut down as an editor does and return the exit code."""
         self.call("shutdown", None)
@@ -163,6 +184,18 @@ def inline(uri: str, line: int, character: int, by_hand: bool = False) -> Json:
         "textDocument": {"uri": uri},
         "position": {"line": line, "character": character},
         "context": {"triggerKind": 1 if by_hand else 2},
+    }
+
+
+def at(uri: str, line: int, character: int = 0, **context: Any) -> Json:
+    """The params of a codeAction request at one place; `token` is for its progress."""
+    place = {"line": line, "character": character}
+    token = context.pop("token", None)
+    return {
+        "textDocument": {"uri": uri},
+        "range": {"start": place, "end": place},
+        "context": {"diagnostics": [], "triggerKind": 1, **context},
+        **({"workDoneToken": token} if token else {}),
     }
 
 

@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from m31r_lsp.requests import (
+    code_action,
     completion,
     configuration,
+    document_save,
     document_sync,
     document_text,
     inline_completion,
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
 
 def register_all(server: M31RServer) -> None:
     """Register every request and notification with `server`."""
-    for module in (configuration, document_sync, inline_completion, completion):
+    for module in (
+        configuration,
+        document_sync,
+        document_save,
+        inline_completion,
+        completion,
+        code_action,
+    ):
         module.register(server)
     if os.environ.get("M31R_DEBUG_REQUESTS"):
         document_text.register(server)

@@ -27,7 +27,7 @@ async def completion(server: M31RServer, params: types.CompletionParams) -> type
     position = document.clamp(params.position)
     where = types.Range(position, position)
     match = _WORD.search(document.line_before(position))
-    text = await ghost_text(server, document, where, "", by_hand=False)
+    text = await ghost_text(server, document, where, "")
     if not text:
         return nothing
     word = match[0] if match else ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
 from m31r_core.errors import ConfigError
+from m31r_lsp.client import abilities
 from m31r_lsp.documents import Encoding
+from m31r_lsp.requests import document_save
 from m31r_lsp.server import M31RServer
 from m31r_lsp.settings import (
     WORKSPACE_FILE,
@@ -20,6 +22,8 @@ from m31r_lsp.settings import (
 )
 
 logger = logging.getLogger(__name__)
+
+_WATCHED = (WORKSPACE_FILE, "*.rs", "Cargo.toml", "Cargo.lock")
 
 
 def register(server: M31RServer) -> None:
@@ -34,7 +38,9 @@ def register(server: M31RServer) -> None:
 def initialize(server: M31RServer, params: types.InitializeParams) -> None:
     """Take over encoding, folder and settings, and have the model loaded meanwhile."""
     server.documents.encoding = _encoding(server.workspace.position_encoding)
+    server.client = abilities(params.capabilities)
     server.root = _root(params)
+    server.editor = params.process_id
     server.watch_parent(params.process_id)
     server.initial_settings = params.initialization_options
     _apply(server)
@@ -45,8 +51,8 @@ async def initialized(server: M31RServer, params: types.InitializedParams) -> No
     workspace = server.client_capabilities.workspace
     watched = workspace and workspace.did_change_watched_files
     if watched and watched.dynamic_registration:
-        watcher = types.FileSystemWatcher(glob_pattern=f"**/{WORKSPACE_FILE}")
-        options = types.DidChangeWatchedFilesRegistrationOptions(watchers=[watcher])
+        watchers = [types.FileSystemWatcher(glob_pattern=f"**/{name}") for name in _WATCHED]
+        options = types.DidChangeWatchedFilesRegistrationOptions(watchers=watchers)
         registration = types.Registration(
             id=WORKSPACE_FILE,
             method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
@@ -74,13 +80,24 @@ async def did_change_configuration(
 
 
 def did_change_watched_files(server: M31RServer, params: types.DidChangeWatchedFilesParams) -> None:
-    """Read the workspace's settings again."""
-    _apply(server)
+    """Read the workspace's settings again, and know that the crate is not what it was."""
+    names = {PurePosixPath(change.uri).name for change in params.changes}
+    if WORKSPACE_FILE in names:
+        _apply(server)
+    if names - {WORKSPACE_FILE}:
+        server.generation += 1
+    for change in params.changes:
+        path = to_fs_path(change.uri)
+        file = Path(path).resolve() if path else None
+        # What is open changes through the editor, which moves the diagnostics along.
+        if file is not None and server.documents.of_file(file) is None:
+            document_save.clear(server, file)
 
 
 def shutdown(server: M31RServer, params: None) -> None:
     """Answer what is under way before the session ends."""
     server.worker.cancel_all()
+    server.stop_checks()
 
 
 def _apply(server: M31RServer) -> None:
@@ -110,6 +127,10 @@ def _apply(server: M31RServer) -> None:
     if settings != server.settings:
         server.shown.clear()
     server.settings = settings
+    if not settings.trusted or not settings.check.enabled:
+        server.stop_checks()
+        server.offers.clear()
+        document_save.clear(server)
     server.load_model()
 
 

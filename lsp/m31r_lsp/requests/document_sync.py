@@ -6,6 +6,7 @@ import logging
 
 from lsprotocol import types
 
+from m31r_lsp.requests import document_save
 from m31r_lsp.server import M31RServer
 
 logger = logging.getLogger(__name__)
@@ -34,5 +35,9 @@ def did_change(server: M31RServer, params: types.DidChangeTextDocumentParams) ->
 
 def did_close(server: M31RServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget a document."""
+    document = server.documents.get(params.text_document.uri)
+    if document is not None and document.file is not None:
+        document_save.clear(server, document.file)
     server.documents.close(params.text_document.uri)
     server.shown.forget(params.text_document.uri)
+    server.end_worker(params.text_document.uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Hashable
 
 from lsprotocol import types
 
@@ -11,10 +12,14 @@ from m31r_lsp.documents import Document, short_path
 from m31r_lsp.filters import apply_filters
 from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.server import M31RServer
-from m31r_lsp.suggest import Query, Suggestion, suggest, with_newlines
+from m31r_lsp.suggest import Query, Suggestion, suggest, suggest_several, with_newlines
 from m31r_lsp.worker import Cancelled
 
 logger = logging.getLogger(__name__)
+
+# How many texts are offered by hand, and looked at when the first one was refused.
+_SEVERAL = 4
+_SECOND_BEST = 3
 
 
 def register(server: M31RServer) -> None:
@@ -26,7 +31,7 @@ def register(server: M31RServer) -> None:
 async def inline_completion(
     server: M31RServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
-    """Return one item, or none where the model has nothing to say.
+    """Return one item, several when asked by hand, none where the model has nothing to say.
 
     With an item selected in the completion menu, the answer is that item and what follows it.
     """
@@ -38,57 +43,110 @@ async def inline_completion(
     where, selected = types.Range(position, position), ""
     if info := params.context.selected_completion_info:
         where, selected = info.range, info.text
-    by_hand = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-    text = await ghost_text(server, document, where, selected, by_hand=by_hand)
-    if not text:
-        return types.InlineCompletionList(items=[])
-    item = types.InlineCompletionItem(
-        insert_text=selected + text, filter_text=selected + text, range=where
-    )
-    return types.InlineCompletionList(items=[item])
+    if params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked:
+        texts = await several_ghost_texts(server, document, where, selected)
+    else:
+        text = await ghost_text(server, document, where, selected)
+        texts = [text] if text else []
+    items = [
+        types.InlineCompletionItem(
+            insert_text=selected + text, filter_text=selected + text, range=where
+        )
+        for text in texts
+    ]
+    return types.InlineCompletionList(items=items)
 
 
-async def ghost_text(
-    server: M31RServer, document: Document, where: types.Range, by: str, *, by_hand: bool
-) -> str:
+async def ghost_text(server: M31RServer, document: Document, where: types.Range, by: str) -> str:
     """Return the text to show once `where` has become `by`, from the cache or from the model.
 
-    Empty for silence, whose reason is logged. `by_hand` says that the user asked with a key.
+    Empty for silence, whose reason is logged.
     """
+    server.verifier.stop()
+    query = _query(server, document, where, by, deleted=document.deleted)
+    if query is None:
+        return ""
+    cursor, uri = query.cursor, document.uri
+    remembered = server.shown.lookup(uri, cursor)
+    if remembered is not None:
+        logger.debug("from what was shown: %r", remembered)
+        return apply_filters(remembered, cursor)[0]
+    refused = server.verifier.refused
+
+    def job(cancelled: Cancelled) -> list[Suggestion]:
+        if server.completer is None:
+            return [Suggestion("", "no model is loaded")]
+        found = suggest(server.completer, query, cancelled)
+        if found.text and (uri, cursor, found.text) in refused:
+            others = suggest_several(server.completer, query, _SECOND_BEST, cancelled)
+            left = [each for each in others if (uri, cursor, each.text) not in refused]
+            found = left[0] if left else Suggestion("", f"rustc refused {found.text!r} here")
+        return [found]
+
+    found = await _ask(server, (uri, cursor), job)
+    if not found:
+        return ""
+    if server.completer is not None:
+        server.shown.remember(uri, cursor, found[0].text)
+    if found[0].text:
+        server.verifier.check_later(document, where, by, cursor, found[0].text)
+    return found[0].text
+
+
+async def several_ghost_texts(
+    server: M31RServer, document: Document, where: types.Range, by: str
+) -> list[str]:
+    """Return the texts that may follow, those that compile first."""
+    server.verifier.stop()
+    query = _query(server, document, where, by, deleted=False)
+    if query is None:
+        return []
+
+    def job(cancelled: Cancelled) -> list[Suggestion]:
+        if server.completer is None:
+            return [Suggestion("", "no model is loaded")]
+        return suggest_several(server.completer, query, _SEVERAL, cancelled)
+
+    found = await _ask(server, (document.uri, query.cursor, "several"), job)
+    texts = [each.text for each in found or () if each.text]
+    if not texts:
+        return []
+    texts = await server.verifier.best_first(document, where, by, query.cursor, texts)
+    server.shown.remember(document.uri, query.cursor, texts[0])
+    return texts
+
+
+def _query(
+    server: M31RServer, document: Document, where: types.Range, by: str, *, deleted: bool
+) -> Query | None:
     settings = server.settings
-    deleted = document.deleted and not by_hand
     reason = silence.before_asking(settings, size=document.size, deleted=deleted)
     if reason is not None:
         logger.debug("silent: %s", reason)
-        return ""
+        return None
     cursor = Cursor(
         with_newlines(document.around(where.start)[0]) + by,
         with_newlines(document.around(where.end)[1]),
     )
-    remembered = server.shown.lookup(document.uri, cursor)
-    if remembered is not None:
-        logger.debug("from what was shown: %r", remembered)
-        return apply_filters(remembered, cursor)[0]
     root = None if server.root is None else server.root.as_posix()
-    query = Query(short_path(document.path, root), cursor, settings.completion)
+    return Query(short_path(document.path, root), cursor, settings.completion)
 
-    def job(cancelled: Cancelled) -> Suggestion:
-        if server.completer is None:
-            return Suggestion("", "no model is loaded")
-        return suggest(server.completer, query, cancelled)
 
+async def _ask(
+    server: M31RServer, key: Hashable, job: Callable[[Cancelled], list[Suggestion]]
+) -> list[Suggestion] | None:
+    """Have the model's thread do `job`; None where there is no answer. What it says is logged."""
     try:
-        found = await server.worker.submit((document.uri, cursor), job)
+        found = await server.worker.submit(key, job)
     except Exception:
         logger.exception("silent: the model failed")
-        return ""
+        return None
     if found is None:
         logger.debug("silent: a newer request came")
-        return ""
-    if found.silence is not None:
-        logger.debug("silent: %s", found.silence)
-    else:
-        logger.debug("%.1f ms, confidence %.2f: %r", found.took_ms, found.confidence, found.text)
-    if server.completer is not None:
-        server.shown.remember(document.uri, cursor, found.text)
-    return found.text
+        return None
+    for each in found:
+        if each.silence is not None:
+            logger.debug("silent: %s", each.silence)
+        else:
+            logger.debug("%.1f ms, confidence %.2f: %r", each.took_ms, each.confidence, each.text)
+    return found

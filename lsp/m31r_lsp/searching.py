@@ -1,0 +1,212 @@
+"""One search for code actions: what is wrong at a place, and which repairs rustc accepts.
+
+Runs in a thread of its own. What it finds stays with the state of the crate it was found on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lsprotocol import types
+
+from m31r_core.cargo.diagnostics import Diagnostic
+from m31r_core.cargo.process import Deadline
+from m31r_core.engine import Completer
+from m31r_core.repair import Fix, RepairLimits, find_fixes, repair_all
+from m31r_core.repair.rewrite import find_rewrites, rewrites_at
+from m31r_lsp.crates import Crates, Findings, Watched
+from m31r_lsp.matching import Match, locate, match
+from m31r_lsp.positions import ByteLines
+from m31r_lsp.questions import FIX_ALL, Question
+from m31r_lsp.settings import CheckSettings
+from m31r_lsp.worker import Cancelled
+
+_MORE_S = 1.5
+_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checked change and how to announce it."""
+
+    kind: str
+    fix: Fix
+    diagnostics: tuple[types.Diagnostic, ...] = ()
+    preferred: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and the state of the crate that it was checked on."""
+
+    findings: Findings | None
+    found: tuple[Found, ...]
+
+
+def search(
+    crates: Crates,
+    question: Question,
+    settings: CheckSettings,
+    model: Callable[[], Completer | None],
+    cancelled: Cancelled,
+    report: Callable[[str], None],
+) -> Answer:
+    """Look at the crate, and look for whatever the question wants until the time is up.
+
+    `model` is asked for when it is first needed.
+
+    Raises CargoError when the compiler cannot answer.
+    """
+    report("reading the crate")
+    findings = crates.look(question.folder, question.buffers, Deadline(settings.start_s))
+    path = findings.snapshot.path_of(question.file)
+    if path is None or cancelled():
+        return Answer(findings, ())
+    searcher = _Searcher(findings, settings, model, cancelled, report)
+    found: list[Found] = []
+    if question.wanted.quickfix:
+        matches = matches_in(findings, path, question)[:_ERRORS]
+        for each in matches:
+            searcher.fixes(each.error)
+        found += quick_fixes(findings, matches)
+    if question.wanted.rewrite and not cancelled():
+        text = findings.snapshot.text(path)
+        offset = ByteLines(text, question.encoding).offset(question.where.start)
+        found += [
+            Found(types.CodeActionKind.RefactorRewrite.value, fix)
+            for fix in searcher.rewrites(path, text, offset)
+        ]
+    if question.wanted.fix_all and not cancelled():
+        fix = searcher.fix_all()
+        found += [Found(FIX_ALL, fix)] if fix else []
+    return Answer(findings, tuple(found))
+
+
+def known(findings: Findings, question: Question) -> tuple[tuple[Found, ...], bool]:
+    """Return what is known already, and whether there is an error whose repairs were not sought.
+
+    Compiles nothing.
+    """
+    path = findings.snapshot.path_of(question.file)
+    if path is None:
+        return (), False
+    matches = matches_in(findings, path, question)[:_ERRORS]
+    unsought = any(findings.key(each.error) not in findings.fixes for each in matches)
+    return tuple(quick_fixes(findings, matches)), unsought
+
+
+def matches_in(findings: Findings, path: str, question: Question) -> list[Match]:
+    """Return the errors of the snapshot that the question is about."""
+    lines = ByteLines(findings.snapshot.text(path), question.encoding)
+    located = locate(findings.snapshot.errors, path, lines)
+    return match(located, question.diagnostics, question.where)
+
+
+def quick_fixes(findings: Findings, matches: list[Match]) -> Iterator[Found]:
+    """Yield the repairs of the errors, each error's best first; the same change only once."""
+    seen = set()
+    for each in matches:
+        preferred = True
+        for fix in findings.fixes.get(findings.key(each.error), ()):
+            if fix.edits in seen:
+                continue
+            seen.add(fix.edits)
+            best = preferred and not fix.cautions
+            preferred = preferred and not best
+            yield Found(types.CodeActionKind.QuickFix.value, fix, each.diagnostics, best)
+
+
+@dataclass
+class _Searcher:
+    findings: Findings
+    settings: CheckSettings
+    model: Callable[[], Completer | None]
+    cancelled: Cancelled
+    report: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._end = time.monotonic() + self.settings.deadline_s
+        self._checks = 0
+        self._compiler = Watched(self.findings.snapshot, self._checked)
+
+    def _checked(self) -> None:
+        self._checks += 1
+        self.report(f"{self._checks} candidates compiled")
+
+    def fixes(self, error: Diagnostic) -> tuple[Fix, ...]:
+        """Return the best repairs of `error`, which are remembered."""
+        key = self.findings.key(error)
+        if key not in self.findings.fixes:
+            fixes = self._take(
+                lambda limits, stop: find_fixes(self._compiler, error, limits, cancelled=stop),
+                lambda fix: fix.repairs(error),
+            )
+            if self.cancelled():
+                return ()
+            self.findings.fixes[key] = fixes
+        return self.findings.fixes[key]
+
+    def rewrites(self, path: str, text: bytes, offset: int) -> tuple[Fix, ...]:
+        """Return the rewrites at a place, which are remembered."""
+        place = (path, offset)
+        if place not in self.findings.rewrites:
+            if not rewrites_at(text, offset):
+                return ()
+            fixes = self._take(
+                lambda limits, stop: find_rewrites(
+                    self._compiler,
+                    path,
+                    offset,
+                    limits,
+                    completer=self.model(),
+                    cancelled=stop,
+                ),
+                lambda fix: True,
+            )
+            if self.cancelled():
+                return ()
+            self.findings.rewrites[place] = fixes
+        return self.findings.rewrites[place]
+
+    def fix_all(self) -> Fix | None:
+        """Return the largest repair without a caution, which is remembered."""
+        if "all" not in self.findings.all_fixed:
+            fix = repair_all(
+                self._compiler,
+                RepairLimits(seconds=self.settings.fix_all_s, cautions=False),
+                cancelled=self.cancelled,
+            )
+            if self.cancelled():
+                return None
+            usable = fix is not None and fix.verdict.passed and not fix.cautions
+            self.findings.all_fixed["all"] = fix if usable else None
+        return self.findings.all_fixed["all"]
+
+    def _take(
+        self,
+        look: Callable[[RepairLimits, Cancelled], Iterator[Fix]],
+        wanted: Callable[[Fix], bool],
+    ) -> tuple[Fix, ...]:
+        """Return the first fixes that `look` finds; after the first it is given little time."""
+        fixes: list[Fix] = []
+        end = self._end
+
+        def stop() -> bool:
+            return self.cancelled() or time.monotonic() > end
+
+        left = self._end - time.monotonic()
+        if left <= 0:
+            return ()
+        for fix in look(RepairLimits(seconds=left), stop):
+            if not (fix.verdict.passed and wanted(fix)) or any(
+                fix.edits == other.edits for other in fixes
+            ):
+                continue
+            if not fixes:
+                end = min(end, time.monotonic() + _MORE_S)
+            fixes.append(fix)
+            if len(fixes) == self.settings.actions or stop():
+                break
+        return tuple(sorted(fixes, key=lambda fix: bool(fix.cautions)))
