@@ -22,8 +22,9 @@ def token_logprobs(logits: Logits, tokens: Sequence[int]) -> NDArray[np.float64]
     """Return the log-probabilities [n], in nats, that logits [n, V] give to `tokens`, n ids."""
     highest = logits.max(axis=1)
     shifted = logits - highest[:, None]
-    chosen = shifted[np.arange(len(tokens)), list(tokens)].astype(np.float64)
-    return chosen - np.log(np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64))
+    chosen: NDArray[np.float64] = shifted[np.arange(len(tokens)), list(tokens)].astype(np.float64)
+    totals: NDArray[np.float64] = np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
+    return chosen - np.log(totals)
 
 
 def choose(
