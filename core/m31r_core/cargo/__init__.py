@@ -15,6 +15,7 @@ from m31r_core.cargo.diagnostics import (
 )
 from m31r_core.cargo.overlay import check_overlay
 from m31r_core.cargo.process import CargoError, Deadline
+from m31r_core.cargo.workspace import Snapshot, Workspace
 
 __all__ = [
     "CargoError",
@@ -23,9 +24,11 @@ __all__ = [
     "Diagnostic",
     "Note",
     "Replacement",
+    "Snapshot",
     "Span",
     "Suggestion",
     "Verdict",
+    "Workspace",
     "check_overlay",
     "parse_messages",
 ]

@@ -1,199 +1,125 @@
 """A copy of a workspace that lives in our cache, kept up to date from call to call.
 
 The copy has the layout of the whole file system: `/src/ws` becomes `TREE/src/ws`, so that
-every relative path between packages holds. Source files are copied and never linked, because a
-build script may write beside them; large files and vendored packages are linked.
+every relative path between packages holds. Files are copied and never linked, because a build
+script or a procedural macro may write to them; large files and vendored packages are linked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
-import tomllib
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from m31r_core.cargo.process import CargoError, Deadline, run_cargo
+from m31r_core.cargo.process import CargoError, Deadline
+from m31r_core.cargo.tree import Tree, is_rust, version_of
 
-LARGEST_COPY = 1 << 20
-"""Bytes; a larger file is linked instead of copied."""
-
-SKIPPED = frozenset({"target", ".git", ".hg", ".svn", "node_modules"})
-CONFIGURATION = (".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain")
-
-Stamp = list[int]
-"""Modification time in ns and size in bytes; [0, 0] for what an overlay wrote."""
-
-
-def workspace_roots(workspace: Path, deadline: Deadline) -> list[Path]:
-    """Return the folders that building `workspace` reads: its root first, then path dependencies.
-
-    Raises CargoError when there is no Cargo.toml or cargo cannot read it.
-    """
-    if not any((folder / "Cargo.toml").is_file() for folder in (workspace, *workspace.parents)):
-        raise CargoError(f"{workspace}: no Cargo.toml found here or above")
-    arguments = ["metadata", "--no-deps", "--format-version=1"]
-    output = run_cargo(arguments, cwd=workspace, deadline=deadline)
-    if output.returncode:
-        raise CargoError(f"{workspace}: {output.first_error()}")
-    metadata = json.loads(output.stdout)
-    root = Path(metadata["workspace_root"])
-    roots = [root]
-    waiting = [root / "Cargo.toml"]
-    waiting += [Path(package["manifest_path"]) for package in metadata["packages"]]
-    seen: set[Path] = set()
-    while waiting:
-        manifest = waiting.pop()
-        if manifest in seen or not manifest.is_file():
-            continue
-        seen.add(manifest)
-        if not any(manifest.is_relative_to(known) for known in roots):
-            roots.append(_outermost(manifest.parent, root))
-        waiting += [folder / "Cargo.toml" for folder in _path_dependencies(manifest)]
-    return roots
-
-
-def _outermost(package: Path, root: Path) -> Path:
-    """The workspace that `package` is a member of, as long as it does not hold `root`."""
-    for folder in (package, *package.parents):
-        if root.is_relative_to(folder):
-            break
-        with contextlib.suppress(OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-            if "workspace" in tomllib.loads((folder / "Cargo.toml").read_text("utf-8")):
-                return folder
-    return package
-
-
-def _path_dependencies(manifest: Path) -> Iterator[Path]:
-    """Every folder that the manifest names as `path` of a dependency or a patch."""
-    try:
-        content = tomllib.loads(manifest.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return
-    for path in _paths(content):
-        folder = Path(os.path.normpath(manifest.parent / path))
-        if folder.is_dir():
-            yield folder
-
-
-def _paths(table: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in table.items():
-        if key == "path" and isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            yield from _paths(value)
+MANY = 64
+"""So many changed files are worth writing the whole index."""
 
 
 class Mirror:
-    """The copy of one workspace under `folder`, which belongs to nobody else."""
+    """The copy of one workspace under `folder`. Callers hold a lock while they use it.
 
-    def __init__(self, folder: Path, roots: list[Path]) -> None:
+    On disk `index.json` says what every file of the copy is a version of, except for the files
+    that `changing` names, which come first to be written and whose state is unknown after a kill.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.tree = folder / "tree"
-        self.roots = roots
-        self._home = folder
-        self._index_file = folder / "index.json"
-        self._index = self._read_index()
+        self._folder = folder
+        self._index: dict[str, str] = {}
+        self._changing: set[str] = set()
+        self._token = uuid.uuid4().hex
 
-    def place(self, path: Path) -> Path:
+    def place(self, path: Path | str) -> Path:
         """Where the absolute `path` lies in the copy."""
-        return self.tree / path.relative_to(path.anchor)
+        return self.tree / str(path).lstrip("/")
 
-    def sync(self, deadline: Deadline) -> str:
-        """Make the copy equal to the user's files; return a digest of their times and sizes.
+    def sync(self, tree: Tree, overlay: Mapping[str, bytes], deadline: Deadline) -> None:
+        """Make the copy equal to `tree` with the texts of `overlay` in their places.
 
-        What is copied gets the present time: cargo takes a file for unchanged when its time is
+        What is written gets the present time: cargo takes a file for unchanged when its time is
         older than the last build, which is wrong for one that an overlay had replaced.
+        Raises CargoError when a file changed since `tree` was read.
         """
-        found: dict[str, Stamp] = {}
-        for source in self._sources():
+        self._take_over()
+        laid = {path: version_of(text) for path, text in overlay.items()}
+        wanted = {**tree.versions, **laid}
+        removed = [path for path in self._index if path not in wanted]
+        written = [path for path, version in wanted.items() if self._index.get(path) != version]
+        if not removed and not written:
+            return
+        self._announce([*removed, *written])
+        for path in removed:
+            _remove(self.place(path))
+            del self._index[path]
+        for path in written:
             deadline.left()
-            with contextlib.suppress(FileNotFoundError):
-                stat = source.lstat()
-                found[str(source)] = [stat.st_mtime_ns, stat.st_size]
-        for name in self._index.keys() - found.keys():
-            _remove(self.place(Path(name)))
-        for name, stamp in found.items():
-            deadline.left()
-            if self._index.get(name) != stamp:
-                self._copy(Path(name), stamp[1])
-        self._index = found
-        self._write_index()
-        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+            self._write(path, wanted[path], overlay.get(path), tree)
+            self._index[path] = wanted[path]
+        if len(self._changing) > MANY:
+            _replace(self._folder / "index.json", json.dumps(self._index))
+            _replace(self._folder / "changing", "")
+            self._changing.clear()
 
-    def lay(self, files: Mapping[Path, str]) -> None:
-        """Write the texts of `files` (absolute paths) over the copy.
-
-        The index forgets them first, so that a call killed midway leaves nothing unnoticed.
-        """
-        for path in files:
-            self._index[str(path)] = [0, 0]
-        self._write_index()
-        for path, text in files.items():
-            place = self.place(path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _remove(place)
-            place.write_bytes(text.encode())
-
-    def _sources(self) -> Iterator[Path]:
-        cargo_home = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser()
-        for parent in self.roots[0].parents:
-            for name in CONFIGURATION:
-                path = parent / name
-                if path.is_file() and path.parent != cargo_home:
-                    yield path
-        yield from self._beside_root()
-        for root in self.roots:
-            yield from self._walk(root)
-
-    def _beside_root(self) -> Iterator[Path]:
-        """Files above the root in the same repository, such as a README that the crate includes."""
-        above: list[Path] = []
-        for parent in (self.roots[0], *self.roots[0].parents):
-            above.append(parent)
-            if (parent / ".git").exists():
-                for folder in above[1:]:
-                    yield from (path for path in sorted(folder.iterdir()) if path.is_file())
-                return
-
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                path = folder / entry.name
-                if entry.is_symlink() or entry.is_file():
-                    yield path
-                elif entry.is_dir() and entry.name not in SKIPPED and path != self._home:
-                    if (path / ".cargo-checksum.json").exists():
-                        yield path
-                    else:
-                        yield from self._walk(path)
-
-    def _copy(self, source: Path, size: int) -> None:
-        place = self.place(source)
+    def _write(self, path: str, version: str, text: bytes | None, tree: Tree) -> None:
+        place = self.place(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove(place)
-        if source.is_symlink():
-            place.symlink_to(source.readlink())
-        elif source.is_dir() or size > LARGEST_COPY:
-            place.symlink_to(source)
+        if text is not None:
+            place.write_bytes(text)
+        elif is_rust(path) and version.startswith("text:"):
+            place.write_bytes(tree.read(path))
+        elif version.startswith("link:"):
+            place.symlink_to(version.removeprefix("link:"))
+        elif version.startswith("stamp:"):
+            try:
+                shutil.copy(path, place)
+            except OSError as error:
+                raise CargoError(f"{path}: changed on disk while it was checked") from error
         else:
-            shutil.copy(source, place)
+            place.symlink_to(path)
 
-    def _read_index(self) -> dict[str, Stamp]:
+    def _take_over(self) -> None:
+        """Read the index again when another process used the copy since we did."""
+        owner = self._folder / "owner"
+        with contextlib.suppress(OSError):
+            if owner.read_text("utf-8") == self._token:
+                return
         try:
-            index: dict[str, Stamp] = json.loads(self._index_file.read_text("utf-8"))
+            self._index = json.loads((self._folder / "index.json").read_text("utf-8"))
+            changing = (self._folder / "changing").read_text("utf-8").splitlines()
         except (OSError, ValueError):
             shutil.rmtree(self.tree, ignore_errors=True)
-            return {}
-        return index
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._folder / "changing", "")
+            _replace(self._folder / "index.json", "{}")
+            self._index, changing = {}, []
+        self._changing = set(changing)
+        for line in changing:
+            with contextlib.suppress(ValueError):
+                self._index[json.loads(line)] = "unknown"
+        _replace(owner, self._token)
 
-    def _write_index(self) -> None:
-        temporary = self._index_file.with_suffix(".new")
-        temporary.write_text(json.dumps(self._index), "utf-8")
-        temporary.replace(self._index_file)
+    def _announce(self, paths: list[str]) -> None:
+        """Note that the state of `paths` is unknown from now on."""
+        lines = [json.dumps(path) for path in paths]
+        fresh = [line for line in lines if line not in self._changing]
+        if fresh:
+            self._changing.update(fresh)
+            with (self._folder / "changing").open("a", encoding="utf-8") as file:
+                file.write("".join(line + "\n" for line in fresh))
+
+
+def _replace(file: Path, text: str) -> None:
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(file)
 
 
 def _remove(place: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,14 @@ class CargoOutput:
         return message
 
 
-def run_cargo(arguments: Sequence[str], *, cwd: Path, deadline: Deadline) -> CargoOutput:
-    """Run `cargo ARGUMENTS --offline` in `cwd`.
+def run_cargo(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    deadline: Deadline,
+    extra: Mapping[str, str] | None = None,
+) -> CargoOutput:
+    """Run `cargo ARGUMENTS --offline` in `cwd`, with `extra` in its environment.
 
     At the deadline cargo and all it started are killed. Raises CargoError when cargo is not
     installed or the deadline is missed; a cargo that fails is the caller's to judge.
@@ -68,15 +75,32 @@ def run_cargo(arguments: Sequence[str], *, cwd: Path, deadline: Deadline) -> Car
     cargo = shutil.which("cargo")
     if cargo is None:
         raise CargoError("cargo not found; install Rust from https://rustup.rs")
+    quiet = {"CARGO_TERM_COLOR": "never", "CARGO_TERM_PROGRESS_WHEN": "never"}
+    environment = {**os.environ, **quiet, **(extra or {})}
+    return run_nice([cargo, *arguments, "--offline"], cwd, environment, deadline)
+
+
+def run_nice(
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    deadline: Deadline,
+    keep_open: Sequence[int] = (),
+) -> CargoOutput:
+    """Run `command` at low priority, killed with all it started at the deadline.
+
+    It inherits the file descriptors in `keep_open`: a lock stays taken while it lives, even when
+    this process is killed. Raises CargoError when the deadline is missed.
+    """
     nice = shutil.which("nice")
-    command = [*([nice, "-n", "10"] if nice else []), cargo, *arguments, "--offline"]
     process = subprocess.Popen(
-        command,
+        [*([nice, "-n", "10"] if nice else []), *command],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "CARGO_TERM_COLOR": "never", "CARGO_TERM_PROGRESS_WHEN": "never"},
+        env=environment,
+        pass_fds=keep_open,
         start_new_session=True,
     )
     try:
@@ -89,6 +113,25 @@ def run_cargo(arguments: Sequence[str], *, cwd: Path, deadline: Deadline) -> Car
     return CargoOutput(
         process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace")
     )
+
+
+@contextlib.contextmanager
+def locked(path: Path, deadline: Deadline) -> Iterator[int]:
+    """Hold `path` for this caller alone and yield its descriptor; waits until the deadline."""
+    with path.open("w") as file:
+        while not try_lock(file.fileno()):
+            deadline.left()
+            time.sleep(0.005)
+        yield file.fileno()
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file unless another one has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
