@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from m31r_core.cargo.workspace import Snapshot, Workspace
-
     from m31r_core.cargo.compiler import Compiler, Verdict
     from m31r_core.cargo.diagnostics import Diagnostic
     from m31r_core.cargo.process import Deadline
+    from m31r_core.cargo.workspace import Snapshot, Workspace
     from m31r_core.repair.fixes import Fix
 
 Place = tuple[str, int]
@@ -35,6 +34,16 @@ class Findings:
     fixes: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
     rewrites: dict[Place, tuple[Fix, ...]] = field(default_factory=dict)
     all_fixed: dict[str, Fix | None] = field(default_factory=dict)
+
+    def path_of(self, file: Path) -> str | None:
+        """Return the path that spans have for `file`, None when it is outside."""
+        from m31r_core.cargo.process import CargoError
+
+        try:
+            path = self.snapshot.path_of(file)
+        except CargoError:
+            return None
+        return path if path in self.snapshot.paths() else None
 
     @staticmethod
     def key(error: Diagnostic) -> object:
@@ -63,10 +72,12 @@ class Crates:
             workspace = self._workspaces.get(folder)
             if workspace is None:
                 workspace = self._workspaces[folder] = Workspace(folder)
-        snapshot = workspace.snapshot(buffers, deadline)
+        root = workspace.root
+        within = {file: text for file, text in buffers.items() if file.is_relative_to(root)}
+        snapshot = workspace.snapshot(within, deadline)
         with self._lock:
             latest = self._latest.get(folder)
-            if latest is None or latest.snapshot is not snapshot:
+            if latest is None or latest.snapshot.state != snapshot.state:
                 latest = self._latest[folder] = Findings(folder, snapshot)
             return latest
 

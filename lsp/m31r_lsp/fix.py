@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from m31r_core.cargo.workspace import Snapshot, Workspace
 from rich.console import Console
 from rich.text import Text
 
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
+from m31r_core.cargo.workspace import Snapshot, Workspace
 from m31r_core.errors import ConfigError, M31RError
 from m31r_core.repair import Caution, Fix, RepairLimits, apply_edits, repair_all
 from m31r_lsp.crates import Watched, crate_of

@@ -61,7 +61,7 @@ def search(
     """
     report("reading the crate")
     findings = crates.look(question.folder, question.buffers, Deadline(settings.start_s))
-    path = findings.snapshot.path_of(question.file)
+    path = findings.path_of(question.file)
     if path is None or cancelled():
         return Answer(findings, ())
     searcher = _Searcher(findings, settings, model, cancelled, report)
@@ -89,7 +89,7 @@ def known(findings: Findings, question: Question) -> tuple[tuple[Found, ...], bo
 
     Compiles nothing.
     """
-    path = findings.snapshot.path_of(question.file)
+    path = findings.path_of(question.file)
     if path is None:
         return (), False
     matches = matches_in(findings, path, question)[:_ERRORS]

@@ -47,8 +47,8 @@ def judge_all(
     from m31r_core.cargo.process import CargoError
 
     nothing: list[Word] = ["unknown"] * len(texts)
-    snapshot = crates.look(spot.folder, dict(spot.buffers), deadline).snapshot
-    path = snapshot.path_of(spot.file)
+    findings = crates.look(spot.folder, dict(spot.buffers), deadline)
+    snapshot, path = findings.snapshot, findings.path_of(spot.file)
     if path is None or cancelled():
         return nothing
     line = spot.before.count("\n") + 1
