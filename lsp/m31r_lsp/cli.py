@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     fix = _command(
         commands,
         "fix",
-        "repair the errors of a crate and show the change as a diff; every change is accepted by "
+        "repair the errors of a crate and show the change as a diff; every change is accepted\nby "
         "rustc first. Runs the build scripts and macros of the crate, as cargo check does",
         "path/to/crate --apply",
     )

@@ -112,9 +112,12 @@ def _answer(found: Suggestion, local: Local, load_ms: float) -> dict[str, Any]:
 
 def _verdict(place: Place, cursor: Cursor, text: str) -> dict[str, Any]:
     # Imported here: few calls need it.
-    from m31r_core.cargo import check_overlay
+    from m31r_core.cargo import Deadline
+    from m31r_core.cargo.workspace import Workspace
 
     candidate = cursor.prefix + text + cursor.suffix
     file = place.file.resolve()
-    verdict = check_overlay(file.parent, {file: candidate}, deadline_s=_VERIFY_S)
+    deadline = Deadline(_VERIFY_S)
+    snapshot = Workspace(file.parent).snapshot({}, deadline)
+    verdict = snapshot.check({snapshot.path_of(file): candidate.encode()}, deadline)
     return {"verified": verdict.passed, "new_errors": [error.message for error in verdict.new]}

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from m31r_lsp.settings import CompletionSettings
 from m31r_lsp.suggest import Query, suggest
 
 _NEEDED_BYTES = 512 * 2**20
+_NEEDED_DISK = 2**30
 _PROBE = Cursor("fn main() {\n    let mut names: Vec<String> = Vec::", "\n}\n")
 _STYLE = {"ok": "green", "warning": "yellow", "broken": "bold red"}
 
@@ -41,7 +43,7 @@ class Finding:
 def doctor(model: Path | None) -> int:
     """Print what works. Returns 1 when the model does not, else 0."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    findings = [*_model(model), *_tools(), *_machine()]
+    findings = [*_model(model), *_tools(), *_checks(), *_machine()]
     for each in findings:
         detail = Text(each.detail)
         if each.mend:
@@ -101,6 +103,53 @@ def _tools() -> Iterator[Finding]:
         said = (done.stdout or done.stderr).strip().partition("\n")[0]
         state: Literal["ok", "warning"] = "ok" if done.returncode == 0 else "warning"
         yield Finding(name, state, said, "" if state == "ok" else install)
+
+
+def _checks() -> Iterator[Finding]:
+    """Whether rustc compiles anything, and where what it compiled is kept."""
+    rustc = shutil.which("rustc")
+    if rustc is not None:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "probe.rs"
+            program.write_text('fn main() { println!("{}", 1 + 1); }\n', encoding="utf-8")
+            command = [rustc, "--emit=metadata", "--out-dir", folder, str(program)]
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, timeout=60, check=False, cwd=folder
+                )
+                said = "" if done.returncode == 0 else done.stderr.strip().partition("\n")[0]
+            except (OSError, subprocess.TimeoutExpired) as error:
+                said = str(error)
+        took_ms = (time.perf_counter() - start) * 1e3
+        mend = "run `rustup default stable`; needed for code actions and checked completions"
+        if said:
+            yield Finding("checks", "warning", f"rustc does not compile: {said}", mend)
+        else:
+            yield Finding("checks", "ok", f"rustc checks a small program in {took_ms:.0f} ms")
+    cache = _check_cache()
+    size = sum(
+        (Path(folder) / name).lstat().st_size
+        for folder, _, names in os.walk(cache)
+        for name in names
+    )
+    at = next(each for each in (cache, *cache.parents) if each.exists())
+    free = shutil.disk_usage(at).free
+    detail = f"{cache}, {size / 2**20:.0f} MiB used, {free / 2**30:.1f} GiB free"
+    if not os.access(at, os.W_OK):
+        yield Finding("check cache", "warning", f"{cache}: cannot be written", "set XDG_CACHE_HOME")
+    elif free < _NEEDED_DISK:
+        yield Finding(
+            "check cache", "warning", detail, "remove what is not needed; all of it may go"
+        )
+    else:
+        yield Finding("check cache", "ok", detail)
+
+
+def _check_cache() -> Path:
+    """Return the folder under which `m31r_core.cargo` keeps its copies and what rustc made."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (configured if configured.is_absolute() else Path("~/.cache").expanduser()) / "m31r"
 
 
 def _machine() -> Iterator[Finding]:

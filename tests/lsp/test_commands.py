@@ -132,9 +132,21 @@ def test_a_wrong_key_in_the_workspace(run: Run, crate: Path) -> None:
 def test_doctor(shell: Run, bundle_path: Path) -> None:
     done = shell("doctor")
     assert done.returncode == 0, done.stdout
-    for what in ("model", "load", "completion", "cargo", "rustc", "rustfmt", "cores", "python"):
+    for what in (
+        "model",
+        "load",
+        "completion",
+        "cargo",
+        "rustc",
+        "rustfmt",
+        "checks",
+        "cores",
+        "python",
+    ):
         assert what in done.stdout
     assert bundle_path.name in done.stdout
+    assert "rustc checks a small program" in done.stdout
+    assert "check cache" in done.stdout
 
 
 def test_doctor_without_a_model(shell: Run, tmp_path: Path) -> None:
@@ -159,7 +171,7 @@ def test_demo(shell: Run) -> None:
     assert "src/lib.rs" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "doctor", "complete", "demo"])
+@pytest.mark.parametrize("command", ["", "doctor", "complete", "fix", "demo"])
 def test_help_and_version(run: Run, command: str) -> None:
     arguments = command.split()
     shown = run(*arguments, "--help")
