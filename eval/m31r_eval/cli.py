@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,16 +13,29 @@ import numpy as np
 
 from m31r_core import cli
 from m31r_core.bundle import find_bundle, load_bundle
+from m31r_core.cargo.sandbox import Limits, find_sandbox
+from m31r_core.cargo.toolchain import find_toolchain
 from m31r_core.config import from_mapping, load_toml
 from m31r_core.engine import Engine
 from m31r_core.engine.complete import Completer
 from m31r_core.errors import ConfigError, M31RError
+from m31r_core.repair.search import RepairLimits
 from m31r_core.shards import TOKENIZER, TokenDataset, Tokens
 from m31r_core.tokenizer import END, Tokenizer
 from m31r_eval import comparing, completing, ngram
 from m31r_eval.building import build_line_tasks
-from m31r_eval.settings import NgramSettings, Settings
-from m31r_eval.tables import console, difference_table, score_table
+from m31r_eval.converting import read_pairs
+from m31r_eval.repair_running import run_repairs
+from m31r_eval.repair_tasks import read_repair_tasks
+from m31r_eval.repairing import RepairSetup
+from m31r_eval.settings import NgramSettings, RepairSettings, Settings
+from m31r_eval.tables import (
+    console,
+    difference_table,
+    repair_table,
+    score_table,
+    source_table,
+)
 from m31r_eval.tasks import read_tasks, write_tasks
 
 
@@ -114,6 +128,61 @@ def _compare(arguments: argparse.Namespace) -> int:
     return int(any(each.is_regression(arguments.threshold) for each in differences))
 
 
+def _repair(arguments: argparse.Namespace) -> None:
+    settings = _settings(arguments).repair
+    asked = {"seconds": arguments.seconds, "checks": arguments.checks}
+    settings = from_mapping(
+        {**asdict(settings), **{key: value for key, value in asked.items() if value}},
+        RepairSettings,
+        "--",
+    )
+    task_file = read_repair_tasks(arguments.tasks, arguments.limit)
+    bundle = load_bundle(arguments.model) if arguments.model else None
+    toolchain = find_toolchain()
+    limits = Limits(memory_mb=settings.memory_mb, processes=settings.processes)
+    sandbox = find_sandbox(
+        limits, toolchain=toolchain.sysroot, require=not arguments.without_sandbox
+    )
+    setup = RepairSetup(
+        sandbox=sandbox,
+        toolchain=toolchain,
+        limits=RepairLimits(
+            seconds=settings.seconds,
+            checks=settings.checks_per_error,
+            steps=settings.steps,
+            total=settings.checks,
+        ),
+        lanes=settings.lanes,
+        run_s=settings.run_s,
+        scratch=Path(),
+        model=arguments.model,
+    )
+    metrics = run_repairs(
+        task_file,
+        setup,
+        model_id=bundle.manifest.model_id if bundle else None,
+        out=arguments.out,
+        seed=arguments.seed,
+        workers=arguments.workers or os.cpu_count() or 1,
+        grace_s=settings.grace_s,
+        resamples=settings.resamples,
+    )
+    console().print(repair_table(metrics, f"{arguments.tasks.name}, {len(task_file.tasks)} tasks"))
+    console().print(source_table(metrics))
+    for key, text in (("crashed", "crashed or hung"), ("cut_by_deadline", "cut by the deadline")):
+        if metrics[key]:
+            print(f"{metrics[key]} tasks were {text}")
+    console().print(f"{arguments.out / completing.METRICS}", highlight=False)
+
+
+def _convert_repair(arguments: argparse.Namespace) -> None:
+    tasks = read_pairs(arguments.source)
+    if not tasks:
+        raise M31RError(f"{arguments.source}: no pair of kind 'fix'")
+    write_tasks(arguments.out, tasks)
+    print(f"{arguments.out}: {len(tasks)} tasks")
+
+
 def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.config:
         return load_toml(arguments.config, Settings, arguments.set)
@@ -146,6 +215,38 @@ def _parser() -> argparse.ArgumentParser:
     complete.add_argument("--no-simulation", action="store_true", help="no keystroke simulation")
     complete.add_argument("--threads", type=_positive, metavar="N")
     _add_settings(complete)
+
+    repair = cli.add_command(
+        commands,
+        "repair",
+        "Repair programs that do not compile, beside rustc's suggestions alone.",
+        "m31r-eval repair tasks.jsonl --out runs/repair --limit 20",
+        _repair,
+    )
+    repair.add_argument("tasks", type=Path, metavar="TASKS.jsonl")
+    repair.add_argument("--model", type=Path, metavar="DIR", help="rank and propose with a model")
+    repair.add_argument("--out", type=Path, metavar="DIR", required=True)
+    repair.add_argument("--limit", type=_positive, metavar="N", help="only the first N tasks")
+    repair.add_argument("--seed", type=int, default=0, metavar="S", help="of the intervals")
+    repair.add_argument("--seconds", type=_positive, metavar="N", help="for one task; default: 10")
+    repair.add_argument("--checks", type=_positive, metavar="N", help="for one task; default: 200")
+    repair.add_argument("--workers", type=_positive, metavar="N", help="tasks at the same time")
+    repair.add_argument(
+        "--without-sandbox",
+        action="store_true",
+        help="run the tasks with limits only where bubblewrap is missing; for tasks that you trust",
+    )
+    _add_settings(repair)
+
+    convert = cli.add_command(
+        commands,
+        "convert-repair",
+        "Make repair tasks of pairs of a broken and a repaired snippet.",
+        "m31r-eval convert-repair pairs.jsonl --out tasks.jsonl",
+        _convert_repair,
+    )
+    convert.add_argument("source", type=Path, metavar="PAIRS.jsonl")
+    convert.add_argument("--out", type=Path, metavar="TASKS.jsonl", required=True)
 
     build = cli.add_command(
         commands,

@@ -46,6 +46,8 @@ def compare(a: Path, b: Path, *, resamples: int, seed: int) -> list[Difference]:
     shared = [id_ for id_ in ours if id_ in theirs]
     if not shared:
         raise ConfigError(f"{a} and {b} have no task in common")
+    if all("broken_at_start" in results[id_] for results in (ours, theirs) for id_ in shared):
+        return _compare_repairs(ours, theirs, shared, resamples, seed)
     differences = [
         _difference(
             metric,
@@ -66,6 +68,26 @@ def compare(a: Path, b: Path, *, resamples: int, seed: int) -> list[Difference]:
             for id_ in typed
         ]
         differences.append(_difference("chars_saved", rows, resamples, seed))
+    return differences
+
+
+def _compare_repairs(
+    ours: dict[str, dict[str, Any]],
+    theirs: dict[str, dict[str, Any]],
+    shared: list[str],
+    resamples: int,
+    seed: int,
+) -> list[Difference]:
+    """Compare two repair runs over the tasks that have errors at the start in both."""
+    broken = [
+        id_ for id_ in shared if ours[id_]["broken_at_start"] and theirs[id_]["broken_at_start"]
+    ]
+    differences = []
+    for metric in ("fixed", "solved", "edit_similarity"):
+        pairs = [(ours[id_][metric], theirs[id_][metric]) for id_ in broken]
+        rows = [(float(a), float(b), 1.0) for a, b in pairs if a is not None and b is not None]
+        if rows:
+            differences.append(_difference(metric, rows, resamples, seed))
     return differences
 
 

@@ -1,4 +1,4 @@
-"""Every number that an evaluation depends on; `configs/eval/complete.toml` spells them out."""
+"""Every number that an evaluation depends on; `configs/eval/` spells them out."""
 
 from __future__ import annotations
 
@@ -67,9 +67,41 @@ class CompleteSettings:
 
 
 @dataclass(frozen=True)
+class RepairSettings:
+    """How repair tasks are run and judged; rustc's suggestions alone have the same limits."""
+
+    seconds: float = 10.0
+    """Wall time of one search. What it cuts off depends on the machine; `checks` does not."""
+    checks: int = 200
+    """Compilations of one search."""
+    checks_per_error: int = 24
+    """Candidates checked for one error."""
+    steps: int = 6
+    """Candidates laid on each other, for every error at the start."""
+    lanes: int = 2
+    """Compilations of one search at the same time; a part of the result, so not the machine's."""
+    run_s: float = 10.0
+    """Wall time that a repaired program, or its tests, may run."""
+    grace_s: float = 240.0
+    """Wall time that a task may take beyond its two searches before it is given up."""
+    memory_mb: int = 2_048
+    """Address space of a compiler or a program, in units of 2**20 bytes."""
+    processes: int = 64
+    """Threads and processes that a program may have."""
+    resamples: int = 1_000
+    """Bootstrap resamples behind every interval."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ValueError(f"repair.{name} must be above 0")
+
+
+@dataclass(frozen=True)
 class Settings:
     """One evaluation file."""
 
     tasks: TaskSettings = field(default_factory=TaskSettings)
     ngram: NgramSettings = field(default_factory=NgramSettings)
     complete: CompleteSettings = field(default_factory=CompleteSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)

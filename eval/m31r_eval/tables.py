@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -38,6 +39,45 @@ def _share(row: Summary, name: str) -> str:
         return ""
     low, high = row.ci95[name]
     return f"{100 * row.means[name]:.1f}% \\[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def repair_table(metrics: Mapping[str, Any], title: str) -> Table:
+    """Return M31R beside rustc's suggestions alone: all tasks, then by the first error's code."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for name in ("", "n", "fixed", "rustc alone"):
+        table.add_column(name, justify="right" if name else "left")
+    baseline, clean, every = metrics["baseline"], metrics["clean_at_start"], metrics["all"]
+    for name, label in (
+        ("fixed", "errors at the start: compile (and pass)"),
+        ("solved", "... and run as the reference does"),
+        ("edit_similarity", "edit similarity to the reference"),
+    ):
+        table.add_row(label, str(metrics["n"]), _mean(metrics, name), _mean(baseline, name))
+    if clean["n"]:
+        table.add_row("no error at the start: run", str(clean["n"]), str(clean["solved"]), "")
+        theirs = f"{100 * every['baseline']['solved']:.1f}%"
+        table.add_row(
+            "all: compile and run", str(every["n"]), f"{100 * every['solved']:.1f}%", theirs
+        )
+    table.add_section()
+    for code, row in metrics["by_code"].items():
+        table.add_row(code, str(row["n"]), str(row["fixed"]), str(row["baseline"]))
+    return table
+
+
+def source_table(metrics: Mapping[str, Any]) -> Table:
+    """Return where the steps of the repairs came from."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("source", "fixed with it", "by it alone", "steps"):
+        table.add_column(name, justify="left" if name == "source" else "right")
+    for source, row in metrics["by_source"].items():
+        table.add_row(source, str(row["fixed"]), str(row["alone"]), str(row["steps"]))
+    return table
+
+
+def _mean(block: Mapping[str, Any], name: str) -> str:
+    low, high = block["ci95"][name]
+    return f"{100 * block[name]:.1f}% \\[{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def difference_table(differences: Sequence[Difference], threshold: float) -> Table:

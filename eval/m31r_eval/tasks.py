@@ -10,16 +10,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from m31r_core.errors import ConfigError
 from m31r_core.prompt import Chunk
 
 Kind = Literal["line", "block", "token"]
 KINDS: tuple[Kind, ...] = ("line", "block", "token")
+
+
+class Task(Protocol):
+    """What every kind of task has."""
+
+    @property
+    def id(self) -> str:
+        """Its name, of which there is only one in a file."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the task as the object of its line."""
+
+
+T = TypeVar("T", bound=Task)
 
 
 @dataclass(frozen=True)
@@ -56,16 +70,24 @@ class TaskFile:
 
 
 def read_tasks(path: Path, limit: int | None = None) -> TaskFile:
-    """Read the tasks of `path`, at most the first `limit`; the sha256 is the whole file's.
+    """Read the tasks of `path`, at most the first `limit`. Raises ConfigError as `read_lines`."""
+    return TaskFile(*read_lines(path, _task, limit))
 
-    Blank lines are skipped. Raises ConfigError with the file's name, and the line number where it
-    is a line that is wrong: broken JSON, a missing or ill-typed key, an id that was there before.
+
+def read_lines(
+    path: Path, parse: Callable[[object], T], limit: int | None = None
+) -> tuple[tuple[T, ...], str]:
+    """Return what `parse` makes of the lines, at most the first `limit`, and the file's sha256.
+
+    Blank lines are skipped. `parse` raises ValueError saying what is wrong. Raises ConfigError with
+    the file's name, and the line number where it is a line that is wrong: broken JSON, a missing or
+    ill-typed key, an id that was there before.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    tasks: list[CompleteTask] = []
+    tasks: list[T] = []
     lines_of: dict[str, int] = {}
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
@@ -73,7 +95,7 @@ def read_tasks(path: Path, limit: int | None = None) -> TaskFile:
         if limit is not None and len(tasks) >= limit:
             break
         try:
-            task = _task(json.loads(line.decode("utf-8")))
+            task = parse(json.loads(line.decode("utf-8")))
         except json.JSONDecodeError as error:
             message = f"not JSON ({error.msg}, column {error.colno})"
             raise ConfigError(f"{path}:{number}: {message}") from error
@@ -89,10 +111,10 @@ def read_tasks(path: Path, limit: int | None = None) -> TaskFile:
         tasks.append(task)
     if not tasks:
         raise ConfigError(f"{path}: no tasks")
-    return TaskFile(tuple(tasks), hashlib.sha256(data).hexdigest())
+    return tuple(tasks), hashlib.sha256(data).hexdigest()
 
 
-def write_tasks(path: Path, tasks: Iterable[CompleteTask]) -> None:
+def write_tasks(path: Path, tasks: Iterable[Task]) -> None:
     """Write `tasks` to `path`, replacing it only when all of them are on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -112,17 +134,18 @@ def _task(data: object) -> CompleteTask:
     if not isinstance(context, list) or not all(isinstance(chunk, dict) for chunk in context):
         raise ValueError("'context' must be a list of objects with 'path' and 'text'")
     return CompleteTask(
-        id=_string(data, "id"),
-        path=_string(data, "path"),
-        prefix=_string(data, "prefix"),
-        suffix=_string(data, "suffix"),
-        middle=_string(data, "middle"),
+        id=string(data, "id"),
+        path=string(data, "path"),
+        prefix=string(data, "prefix"),
+        suffix=string(data, "suffix"),
+        middle=string(data, "middle"),
         kind=kind,
-        context=tuple(Chunk(_string(chunk, "path"), _string(chunk, "text")) for chunk in context),
+        context=tuple(Chunk(string(chunk, "path"), string(chunk, "text")) for chunk in context),
     )
 
 
-def _string(data: dict[str, Any], key: str) -> str:
+def string(data: Mapping[str, Any], key: str) -> str:
+    """Return the text under `key`. Raises ValueError when there is none."""
     if key not in data:
         raise ValueError(f"missing key '{key}'")
     value = data[key]

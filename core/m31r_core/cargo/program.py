@@ -66,8 +66,12 @@ class Program:
         sandbox: Sandbox | None,
         toolchain: Toolchain | None = None,
         scratch: Path | None = None,
+        lanes: int | None = None,
     ) -> None:
-        """Raise CargoError when there is no rustc, or a path is not a relative one in here."""
+        """Raise CargoError when there is no rustc, or a path is not a relative one in here.
+
+        `lanes` checks run at the same time (default: one a core, at most 4).
+        """
         for path in files:
             _must_be_inside(path)
         if main not in files:
@@ -78,6 +82,8 @@ class Program:
         self._crate_type = crate_type
         self._sandbox = sandbox
         self._toolchain = toolchain or find_toolchain()
+        self.lanes = lanes or min(4, os.cpu_count() or 1)
+        """How many checks are worth running at the same time."""
         self._folder = Path(tempfile.mkdtemp(prefix="m31r-program-", dir=scratch))
         self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         for number in range(self.lanes):
@@ -101,11 +107,6 @@ class Program:
     def close(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def lanes(self) -> int:
-        """How many checks are worth running at the same time: one a core, at most 4."""
-        return min(4, os.cpu_count() or 1)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
