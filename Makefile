@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 CACHE := $(CURDIR)/.cache
+EDITORS := $(CACHE)/editors
 PYTEST_ARGS ?=
 
 # Pins hold for the packages and for the build backend; caches stay in the checkout.
@@ -24,10 +25,10 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export HF_HOME := $(CACHE)/huggingface
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test lint fmt bench editors wheel clean
+.PHONY: help demo test e2e lint fmt bench editors wheel clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' \
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## */\1|/' \
 		| awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.base  ## install the editor runtime and complete five places of a small crate
@@ -35,7 +36,12 @@ demo: $(VENV)/.base  ## install the editor runtime and complete five places of a
 	@$(BIN)/m31r-lsp demo
 
 test: lint  ## install everything, then lint, type-check and run the tests
+	@scripts/install-editors $(EDITORS) || echo "the tests of what is missing are skipped"
 	XDG_CACHE_HOME=$(CACHE) $(BIN)/pytest $(PYTEST_ARGS)
+
+e2e: $(VENV)/.dev  ## install VS Code and rust-analyzer under .cache and drive the editors
+	scripts/install-editors $(EDITORS)
+	XDG_CACHE_HOME=$(CACHE) $(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

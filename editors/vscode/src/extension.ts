@@ -9,13 +9,17 @@ import {
   type ServerOptions,
   TransportKind,
 } from "vscode-languageclient/node";
+import { StatusBar } from "./status";
 
 let client: LanguageClient | undefined;
+let statusBar: StatusBar | undefined;
 let stopped: Promise<void> = Promise.resolve();
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   context.subscriptions.push(
     vscode.commands.registerCommand("m31r.restart", restart),
+    vscode.commands.registerCommand("m31r.showLog", () => client?.outputChannel.show()),
+    // Only now do the workspace's own `m31r.server.path` and `m31r.model.path` count.
     vscode.workspace.onDidGrantWorkspaceTrust(restart),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
       if (event.affectsConfiguration("m31r.server")) await restart();
@@ -30,13 +34,14 @@ export async function deactivate(): Promise<void> {
   client = undefined;
   // A server that has died cannot be stopped, and need not be.
   await running?.dispose().catch(() => undefined);
+  statusBar?.dispose();
 }
 
 /** One restart after the other, however fast they are asked for. */
 function restart(): Promise<void> {
   stopped = stopped.then(async () => {
     await deactivate();
-    if (vscode.workspace.isTrusted) await start();
+    await start();
   });
   return stopped;
 }
@@ -63,10 +68,13 @@ async function start(): Promise<void> {
   };
   const starting = new LanguageClient("m31r", "M31R", serverOptions, clientOptions);
   client = starting;
+  statusBar = new StatusBar(starting);
+  starting.registerFeature(statusBar);
   try {
     await starting.start();
   } catch (error) {
     client = undefined;
+    statusBar.dispose();
     const open = "Open settings";
     const message = `M31R: "${command}" did not start (${error instanceof Error ? error.message : error}).`;
     void vscode.window.showErrorMessage(message, open).then((chosen) => {
@@ -85,6 +93,7 @@ function settings(): Record<string, unknown> {
     ...given({ threads: all.get("threads") }),
     model: given(all.get("model", {})),
     completion: given(all.get("completion", {})),
+    check: given(all.get("check", {})),
   };
 }
 
