@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal
 
 import tree_sitter_rust
-from tree_sitter import Language, Node, Parser, Tree
+from tree_sitter import Language, Node, Parser, Query, Tree
 
 CursorState = Literal["code", "comment", "string"]
 
@@ -17,6 +17,12 @@ _STRINGS = frozenset({"string_literal", "raw_string_literal", "string_content", 
 @cache
 def _rust() -> Language:
     return Language(tree_sitter_rust.language())
+
+
+@cache
+def kind_query(kinds: tuple[str, ...]) -> Query:
+    """Return the query that captures nodes of these kinds as `it`; unknown kinds raise."""
+    return Query(_rust(), " ".join(f"({kind}) @it" for kind in kinds))
 
 
 def parse(source: bytes) -> Tree:

@@ -14,7 +14,13 @@ Source = Literal["rustc", "template", "name", "model"]
 """Where a candidate comes from: rustc's suggestion, an edit template, a close name, the model."""
 
 Caution = Literal[
-    "deletes code", "weakens a type", "adds unsafe", "adds todo!()", "adds unwrap()", "may panic"
+    "deletes code",
+    "adds todo!()",
+    "may panic",
+    "adds unsafe",
+    "adds unwrap()",
+    "weakens a type",
+    "invents a value",
 ]
 """How a candidate can silence an error without repairing what is wrong."""
 

@@ -18,7 +18,7 @@ _ADDED: tuple[tuple[Caution, str], ...] = (
 _DECORATION = re.compile(
     r"\s*(?:(?:mut|pub(?:\s*\([\w: ]+\))?|ref|move|dyn|const|unsafe|async|static|default|let|"
     r"extern(?: \"\w+\")?|\.\w+\(\)|\.await|(?:pub )?use [^;]*;|\w+::|'\w+[,:]?|"
-    r"\??\w+: ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!-]+)\s*)+",
+    r"\??\w+: ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!+-]+)\s*)+",
 )
 
 

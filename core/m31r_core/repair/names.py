@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from tree_sitter import Node
 
 from m31r_core.repair.problem import Problem
-from m31r_core.repair.source import SourceText, field
+from m31r_core.repair.source import SourceText, field, walk
 
 DEFINITIONS = {
     "value": ("let_declaration", "parameter", "const_item", "static_item", "closure_parameters"),
@@ -208,35 +209,34 @@ METHODS = [
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
-def defined(source: SourceText, kind: str) -> Iterator[tuple[str, Node]]:
-    """Yield the names that `source` defines of a kind in DEFINITIONS, with the defining nodes."""
+@lru_cache(maxsize=4096)
+def _definitions(text: bytes) -> dict[str, tuple[tuple[str, int, int], ...]]:
+    """Return what a file defines: by kind, the names with the range of the defining node."""
+    source = SourceText("", text)
+    return {kind: tuple(_defined(source, kind)) for kind in DEFINITIONS}
+
+
+def _defined(source: SourceText, kind: str) -> Iterator[tuple[str, int, int]]:
     for node in source.walk(*DEFINITIONS[kind]):
         if node.type in ("let_declaration", "parameter"):
             pattern = field(node, "pattern")
-            for name in _bound(source, pattern):
-                yield name, node
+            bound = [] if pattern is None else list(walk(pattern, "identifier"))
         elif node.type == "closure_parameters":
-            for name in _bound(source, node):
-                yield name, node
+            bound = list(walk(node, "identifier"))
         else:
             named = field(node, "name") or next(iter(node.named_children), None)
-            if named is not None:
-                yield source.of(named), node
-
-
-def _bound(source: SourceText, pattern: Node | None) -> Iterator[str]:
-    pending = [] if pattern is None else [pattern]
-    while pending:
-        node = pending.pop()
-        if node.type == "identifier":
-            yield source.of(node)
-        pending.extend(node.named_children)
+            bound = [] if named is None else [named]
+        for name in bound:
+            yield source.of(name), node.start_byte, node.end_byte
 
 
 def all_names(problem: Problem, *kinds: str) -> list[str]:
     """Return the names of these kinds in the user's files, those of the error's file first."""
     names = [
-        name for source in problem.sources() for kind in kinds for name, _ in defined(source, kind)
+        name
+        for text in problem.texts()
+        for kind in kinds
+        for name, _, _ in _definitions(text)[kind]
     ]
     return list(dict.fromkeys(names))
 
@@ -244,11 +244,12 @@ def all_names(problem: Problem, *kinds: str) -> list[str]:
 def find_definition(problem: Problem, name: str, *kinds: str) -> tuple[SourceText, Node] | None:
     """Return where the user's files define `name`, generic arguments and path of it aside."""
     bare = re.sub(r"<.*", "", name).strip("&*() ").removeprefix("mut ").split("::")[-1]
-    for source in problem.sources():
+    for path, text in problem.files():
         for kind in kinds:
-            for found, node in defined(source, kind):
+            for found, start, end in _definitions(text)[kind]:
                 if found == bare:
-                    return source, node
+                    source = problem.source(path)
+                    return source, source.exactly(start, end, DEFINITIONS[kind])
     return None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from tree_sitter import Node
@@ -13,8 +14,9 @@ from m31r_core.cargo.diagnostics import Diagnostic, Span
 from m31r_core.repair.candidates import Candidate, Caution, Source
 from m31r_core.repair.cautions import cautions_of
 from m31r_core.repair.edits import Edit
-from m31r_core.repair.source import SourceText
+from m31r_core.repair.source import SourceText, source_text
 
+_MOST_FILES = 40
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -28,18 +30,25 @@ class Problem:
     error: Diagnostic
     text_of: Callable[[str], bytes]
     paths: tuple[str, ...]
-    _sources: dict[str, SourceText] = field(default_factory=dict, compare=False)
 
     def source(self, path: str) -> SourceText:
         """Return the file that diagnostics call `path`."""
-        if path not in self._sources:
-            self._sources[path] = SourceText(path, self.text_of(path))
-        return self._sources[path]
+        return source_text(path, self.text_of(path))
 
-    def sources(self) -> Iterator[SourceText]:
-        """Yield the user's files, that of the error first."""
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and text of the user's files, that of the error first."""
         here = self.span.path
         for path in sorted(self.paths, key=lambda path: (path != here, path)):
+            yield path, self.text_of(path)
+
+    def texts(self) -> Iterator[bytes]:
+        """Yield the texts of the user's files, that of the error first."""
+        for _, text in self.files():
+            yield text
+
+    def sources(self) -> Iterator[SourceText]:
+        """Yield the user's files, that of the error first; no more than are worth a look."""
+        for path, _ in itertools.islice(self.files(), _MOST_FILES):
             yield self.source(path)
 
     @property
@@ -108,6 +117,10 @@ class Problem:
         together = (edits,) if isinstance(edits, Edit) else tuple(edits)
         seen = cautions_of(together, self.text_of)
         return Candidate(title, together, source, weight, seen | frozenset(cautions))
+
+    def invent(self, title: str, edits: Edit | Iterable[Edit], weight: float) -> Candidate:
+        """Return a candidate that puts a value or an item where the user has to know better."""
+        return self.propose(title, edits, weight, "invents a value")
 
     @cached_property
     def expected_found(self) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from m31r_core.cargo.compiler import Compiler, Verdict
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import CargoError, Deadline
-from m31r_core.repair.candidates import Candidate, Proposer, Ranker
+from m31r_core.repair.candidates import Candidate, Caution, Proposer, Ranker
 from m31r_core.repair.edits import Edit, difference, lay, overlap
 from m31r_core.repair.fixes import Fix
 from m31r_core.repair.problem import Problem
@@ -20,7 +20,16 @@ from m31r_core.repair.ranking import default_ranker
 from m31r_core.repair.suggestions import from_rustc, machine_applicable
 from m31r_core.repair.templates import from_templates
 
-_CAUTION_PENALTY = 2.0
+_PENALTIES: Mapping[Caution, float] = {
+    "deletes code": 2.0,
+    "adds todo!()": 2.0,
+    "may panic": 1.2,
+    "adds unsafe": 1.0,
+    "adds unwrap()": 0.8,
+    "weakens a type": 0.8,
+    "invents a value": 0.6,
+}
+"""What a caution costs where states are compared; a candidate's weight is worth at most 1."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ class _Search:
             verdicts = list(self.pool.map(self._check, (changes for _, _, changes in batch)))
             for (score, candidate, changes), verdict in zip(batch, verdicts, strict=True):
                 if verdict is not None:
-                    cost = state.cost + 1.0 - score + _CAUTION_PENALTY * len(candidate.cautions)
+                    cost = state.cost + 1.0 - score + _penalty(candidate)
                     yield _State(changes, (*state.steps, candidate), verdict, cost)
 
     def _changed(self, state: _State, candidate: Candidate) -> Mapping[str, bytes] | None:
@@ -292,8 +301,12 @@ def _never() -> bool:
     return False
 
 
+def _penalty(candidate: Candidate) -> float:
+    return sum(_PENALTIES[caution] for caution in candidate.cautions)
+
+
 def _place(score: float, candidate: Candidate) -> float:
-    return score - _CAUTION_PENALTY * bool(candidate.cautions)
+    return score - _penalty(candidate)
 
 
 def _has_cautions(state: _State) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 
-from tree_sitter import Node, Tree
+from tree_sitter import Node, QueryCursor, Tree
 
 from m31r_core.repair.edits import Edit
-from m31r_core.syntax import parse
+from m31r_core.syntax import kind_query, parse
 
 ITEMS = frozenset(
     {
@@ -65,6 +65,13 @@ class SourceText:
         ):
             node = node.parent
         return node
+
+    def exactly(self, start: int, end: int, kinds: Sequence[str]) -> Node:
+        """Return the node of one of these kinds that begins at `start` and ends at `end`."""
+        node: Node | None = self.tree.root_node.descendant_for_byte_range(start, end)
+        while node is not None and not (node.type in kinds and node.start_byte == start):
+            node = node.parent
+        return node or self.tree.root_node
 
     def around(self, start: int, end: int, *kinds: str) -> Node | None:
         """Return the innermost node of one of these kinds that covers the range."""
@@ -126,14 +133,16 @@ class SourceText:
         return Edit(self.path, start, end, "")
 
 
+@lru_cache(maxsize=64)
+def source_text(path: str, text: bytes) -> SourceText:
+    """Return the file as an object that is shared by all who ask for the same text."""
+    return SourceText(path, text)
+
+
 def walk(node: Node, *kinds: str) -> Iterator[Node]:
     """Yield `node` and those below it that are of these kinds, in the order of the text."""
-    pending = [node]
-    while pending:
-        node = pending.pop()
-        if node.type in kinds:
-            yield node
-        pending.extend(reversed(node.children))
+    found = QueryCursor(kind_query(kinds)).captures(node).get("it", [])
+    yield from sorted(found, key=lambda each: (each.start_byte, -each.end_byte))
 
 
 def field(node: Node | None, name: str) -> Node | None:

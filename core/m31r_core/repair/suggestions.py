@@ -20,6 +20,7 @@ _WEIGHTS = {
     "Unspecified": 0.6,
 }
 _LONGEST_TITLE = 70
+_LONGEST_PART = 30
 
 
 def from_rustc(problem: Problem) -> Iterator[Candidate]:
@@ -41,7 +42,7 @@ def from_rustc(problem: Problem) -> Iterator[Candidate]:
     for many in (usable, [s for s in usable if s.applicability == "MachineApplicable"]):
         together = [edit for suggestion in many for edit in _edits(suggestion)]
         if len(many) > 1 and not overlap(together):
-            title = " and ".join(dict.fromkeys(_title(suggestion) for suggestion in many))
+            title = " and ".join(dict.fromkeys(_title(problem, suggestion) for suggestion in many))
             yield Candidate(title, tuple(together), "rustc", 0.5)
 
 
@@ -54,59 +55,77 @@ def _edits(suggestion: Suggestion) -> list[Edit]:
 
 def _candidate(problem: Problem, suggestion: Suggestion, edits: Sequence[Edit]) -> Candidate:
     weight = _WEIGHTS.get(suggestion.applicability, 0.5)
-    return Candidate(
-        _title(suggestion), tuple(edits), "rustc", weight, cautions_of(edits, problem.text_of)
-    )
+    cautions = cautions_of(edits, problem.text_of)
+    if suggestion.applicability == "HasPlaceholders" or "assigning a value" in suggestion.message:
+        cautions |= {"invents a value"}
+    return Candidate(_title(problem, suggestion), tuple(edits), "rustc", weight, cautions)
 
 
-def _title(suggestion: Suggestion) -> str:
-    """Say what the suggestion does: its help text, or what it puts where that is short."""
+def _title(problem: Problem, suggestion: Suggestion) -> str:
+    """Say what the suggestion does: its help where that is short and clear, else its edit."""
+    message = suggestion.message.split("\n")[0]
+    message = re.sub(r"^(?:help: )?(?:consider |you (?:can|might|may|could) )?", "", message)
     message = re.sub(
-        r"^(?:help: )?(?:consider |you (?:can|might|may) (?:want to )?|try )",
+        r"(?:, if possible| here)?:?$|,? (?:but|if|so|to avoid|because|even|before)\b.*",
         "",
-        (suggestion.message.split("\n")[0]),
+        message,
     )
-    message = re.sub(r"(?:, if possible|:)$", "", _gerund(message)).strip()
-    written = " … ".join(part.text.strip() for part in suggestion.replacements if part.text.strip())
-    if len(suggestion.replacements) == 1 and 0 < len(written) <= 30 and "`" not in message:
-        message = f"{message}: `{written}`"
-    return message if len(message) <= _LONGEST_TITLE else message[: _LONGEST_TITLE - 1] + "…"
+    first, _, rest = message.partition(" ")
+    verb = _VERBS.get(first, first if first in _VERBS.values() else "")
+    title = f"{verb} {rest}".strip()
+    vague = not verb or not rest or len(title) > _LONGEST_TITLE or re.fullmatch(r"\w+ \w+", title)
+    return _described(problem, suggestion) if vague else title
+
+
+def _described(problem: Problem, suggestion: Suggestion) -> str:
+    parts = []
+    for part in suggestion.replacements:
+        new = _short(part.text)
+        old = _short(problem.source(part.span.path).slice(part.span.byte_start, part.span.byte_end))
+        if not old:
+            parts.append(f"insert `{new}`")
+        elif not new:
+            parts.append(f"remove `{old}`")
+        else:
+            parts.append(f"write `{new}` instead of `{old}`")
+    return " and ".join(dict.fromkeys(parts[:2]))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_PART else line[: _LONGEST_PART - 1] + "…"
 
 
 _VERBS = {
-    "borrowing": "borrow",
-    "changing": "change",
     "adding": "add",
-    "making": "make",
-    "removing": "remove",
-    "using": "use",
-    "cloning": "clone",
-    "dereferencing": "dereference",
-    "importing": "import",
-    "introducing": "introduce",
-    "specifying": "specify",
     "annotating": "annotate",
-    "constraining": "constrain",
-    "restricting": "restrict",
-    "wrapping": "wrap",
-    "moving": "move",
-    "giving": "give",
-    "returning": "return",
-    "iterating": "iterate",
     "assigning": "assign",
+    "borrowing": "borrow",
+    "boxing": "box",
     "calling": "call",
+    "casting": "cast",
+    "changing": "change",
+    "cloning": "clone",
+    "constraining": "constrain",
     "converting": "convert",
     "creating": "create",
     "declaring": "declare",
+    "dereferencing": "dereference",
+    "giving": "give",
+    "importing": "import",
+    "introducing": "introduce",
+    "iterating": "iterate",
+    "making": "make",
+    "moving": "move",
+    "removing": "remove",
     "replacing": "replace",
-    "mutably": "mutably",
+    "restricting": "restrict",
+    "returning": "return",
+    "specifying": "specify",
+    "unwrapping": "unwrap",
+    "using": "use",
+    "wrapping": "wrap",
 }
-
-
-def _gerund(message: str) -> str:
-    """Put the first word in the imperative where it is a gerund."""
-    first, space, rest = message.partition(" ")
-    return f"{_VERBS.get(first, first)}{space}{rest}"
 
 
 def machine_applicable(problem_list: Sequence[Problem]) -> list[Edit]:

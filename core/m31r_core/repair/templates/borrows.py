@@ -27,6 +27,8 @@ def copy_the_first_borrow(problem: Problem) -> Iterator[Candidate]:
         if value is None:
             continue
         text = source.of(value)
+        if text.startswith("&mut "):
+            continue
         if value.type == "reference_expression":
             inner = source.of(field(value, "value") or value)
             yield problem.propose(

@@ -48,7 +48,7 @@ def arguments(problem: Problem) -> Iterator[Candidate]:
                     for type_ in types[place : place + missing]
                 ]
                 filled = [*texts[:place], *values, *texts[place:]]
-                yield problem.propose(
+                yield problem.invent(
                     f"add {', '.join(f'`{value}`' for value in values)}",
                     here.replace(given, f"({', '.join(filled)})"),
                     0.5 if place == len(texts) else 0.35,
@@ -64,7 +64,7 @@ def arguments(problem: Problem) -> Iterator[Candidate]:
                 )
     elif not texts and not re.search(r"takes 0", problem.error.message):
         for value in ("Default::default()", "0", '""'):
-            yield problem.propose(f"add `{value}`", here.replace(given, f"({value})"), 0.2)
+            yield problem.invent(f"add `{value}`", here.replace(given, f"({value})"), 0.2)
     numbers = re.search(r"takes (\d+) .*?but (\d+)", problem.error.message)
     if numbers:
         wanted = int(numbers[1])
@@ -81,7 +81,7 @@ def arguments(problem: Problem) -> Iterator[Candidate]:
         if wanted > len(texts):
             for value in ("0", "1", '""', "Default::default()"):
                 filled = [*texts, *[value] * (wanted - len(texts))]
-                yield problem.propose(
+                yield problem.invent(
                     f"add `{value}`", here.replace(given, f"({', '.join(filled)})"), 0.3
                 )
 
@@ -154,7 +154,7 @@ def struct_fields(problem: Problem) -> Iterator[Candidate]:
             text = ",".join(parts)
             comma = "," if before is not None else ""
             close = " " if not multiline and before is None else ""
-            yield problem.propose(
+            yield problem.invent(
                 f"give {', '.join(f'`{name}`' for name in missing[:3])} a value",
                 here.insert(at, f"{comma}{text}{close}"),
                 0.6 if by_type else 0.5,
@@ -167,7 +167,7 @@ def struct_fields(problem: Problem) -> Iterator[Candidate]:
                 here.insert(at, f"{',' if before is not None else ''}{text}"),
                 0.75,
             )
-        yield problem.propose(
+        yield problem.invent(
             "take the other fields from the default",
             here.insert(at, f"{',' if before is not None else ''}{separator}..Default::default()"),
             0.35,

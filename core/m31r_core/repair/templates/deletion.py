@@ -49,7 +49,11 @@ def leave_out(problem: Problem) -> Iterator[Candidate]:
                 end = span.byte_end
                 while source.text[end : end + 1] == b" ":
                     end += 1
-                edit = Edit(span.path, span.byte_start, end, "")
+                start = span.byte_start
+                joined = re.search(rb"\s*\+\s*$", source.text[max(0, start - 8) : start])
+                if joined:
+                    start, end = start - len(joined[0]), span.byte_end
+                edit = Edit(span.path, start, end, "")
             if edit not in seen:
                 seen.add(edit)
                 yield problem.propose(

@@ -161,7 +161,7 @@ def add_members(problem: Problem) -> Iterator[Candidate]:
         )
     else:
         edit = here.insert(impl.end_byte, f" {{{lines}\n{indent}}}")
-    yield problem.propose("implement what is missing", edit, 0.5)
+    yield problem.invent("implement what is missing", edit, 0.5)
 
 
 def rename_second(problem: Problem) -> Iterator[Candidate]:

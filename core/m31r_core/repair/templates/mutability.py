@@ -190,7 +190,7 @@ def initialise(problem: Problem) -> Iterator[Candidate]:
             known = plain_value(source.of(type_))
             values = [known, "Default::default()"] if known else ["Default::default()"]
         for i, value in enumerate(values):
-            yield problem.propose(
+            yield problem.invent(
                 f"begin with `{value}`",
                 source.insert(let.end_byte - 1, f" = {value}"),
                 0.6 - 0.05 * i,
@@ -200,7 +200,7 @@ def initialise(problem: Problem) -> Iterator[Candidate]:
         if field(conditional, "alternative") is None:
             for name in problem.quoted[:1]:
                 if f"{name} =" in here.of(conditional):
-                    yield problem.propose(
+                    yield problem.invent(
                         f"give `{name}` a value in the other case too",
                         here.insert(
                             conditional.end_byte, f" else {{ {name} = Default::default(); }}"

@@ -192,7 +192,7 @@ def declare(problem: Problem) -> Iterator[Candidate]:
         indent = here.indent(statement.start_byte)
         at = here.line_start(statement.start_byte)
         for value in ("0", "Default::default()", '""'):
-            yield problem.propose(
+            yield problem.invent(
                 f"declare `{name}` as `{value}`",
                 here.insert(at, f"{indent}let {name} = {value};\n"),
                 0.12,
@@ -229,13 +229,13 @@ def declare(problem: Problem) -> Iterator[Candidate]:
         arguments = field(call, "arguments")
         count = arguments.named_child_count if arguments is not None else 0
         if count == 0:
-            yield problem.propose(
+            yield problem.invent(
                 f"define a function `{name}`", here.insert(at, f"fn {name}() {{}}\n\n"), 0.15
             )
         types = ", ".join(f"T{i}" for i in range(count))
         parameters = ", ".join(f"_: T{i}" for i in range(count))
         if count:
-            yield problem.propose(
+            yield problem.invent(
                 f"define a function `{name}`",
                 here.insert(at, f"fn {name}<{types}>({parameters}) {{}}\n\n"),
                 0.12,
@@ -245,10 +245,10 @@ def declare(problem: Problem) -> Iterator[Candidate]:
         (r"\btype\b|struct", f"struct {name};"),
     ):
         if re.search(pattern, message) and name[0].isupper():
-            yield problem.propose(f"define `{name}`", here.insert(at, f"{form}\n\n"), 0.15)
+            yield problem.invent(f"define `{name}`", here.insert(at, f"{form}\n\n"), 0.15)
             inner = here.around(start, end, "block")
             if inner is not None:
-                yield problem.propose(
+                yield problem.invent(
                     f"define `{name}`", here.insert(inner.start_byte + 1, f"\n    {form}"), 0.12
                 )
 

@@ -24,8 +24,11 @@ def convert(problem: Problem) -> Iterator[Candidate]:
     wrapped = f"({code})" if needs_parentheses(node) else code
     for title, text, weight in _conversions(expected, found, code, wrapped):
         yield problem.propose(title, problem.edit(problem.span, text), weight)
-    for title, text, weight in _risky_conversions(expected, found, wrapped):
-        yield problem.propose(title, problem.edit(problem.span, text), weight)
+    value = plain_value(expected)
+    if found == "()" and expected not in ("", "()") and code.strip() in ("()", "") and value:
+        yield problem.invent(
+            f"write a value of type `{expected}`", problem.edit(problem.span, value), 0.3
+        )
 
 
 def _conversions(
@@ -74,10 +77,7 @@ def _conversions(
     yield from _wrappings(expected, found, code, wrapped)
     if bare_expected and bare_found and expected != "()":
         yield f"convert `{code}`", f"{wrapped}.into()", 0.4
-    if found == "()" and expected not in ("", "()"):
-        value = plain_value(expected)
-        if value is not None and code.strip() in ("()", ""):
-            yield f"write a value of type `{expected}`", value, 0.3
+    yield from _risky_conversions(expected, found, wrapped)
 
 
 def _numbers(expected: str, code: str, wrapped: str) -> Iterator[tuple[str, str, float]]:
@@ -236,7 +236,7 @@ def change_return_type(problem: Problem) -> Iterator[Candidate]:
         if found == "()" and value is not None:
             at = here.line_start(body.end_byte - 1)
             indent = here.indent(function.start_byte)
-            yield problem.propose(
+            yield problem.invent(
                 f"return `{value}` at the end",
                 here.insert(at, f"{indent}    {value}\n"),
                 0.35 if here.of(declared).startswith("Result") else 0.2,
@@ -287,6 +287,10 @@ def balance_operands(problem: Problem) -> Iterator[Candidate]:
         text = here.of(side)
         wrapped = f"({text})" if needs_parentheses(side) else text
         for number in numbers:
+            if re.fullmatch(r"[\d_]+\.0*", text) and is_integer(number):
+                yield problem.propose(
+                    "write an integer", here.replace(side, text.split(".")[0]), 0.7
+                )
             if re.fullmatch(r"[\d_]+", text) and is_float(number):
                 yield problem.propose(
                     "write a floating-point number", here.replace(side, f"{text}.0"), 0.7
@@ -317,7 +321,7 @@ def complete_branches(problem: Problem) -> Iterator[Candidate]:
     for wanted in (found, expected):
         value = plain_value(wanted)
         if node is not None and field(node, "alternative") is None and value is not None:
-            yield problem.propose(
+            yield problem.invent(
                 f"add an else branch with `{value}`",
                 problem.here.insert(node.end_byte, f" else {{ {value} }}"),
                 0.4,
@@ -340,7 +344,7 @@ def unify_literals(problem: Problem) -> Iterator[Candidate]:
     expected, found = problem.expected_found
     value = plain_value(expected)
     if value is not None and problem.node.type.endswith("_literal"):
-        yield problem.propose(
+        yield problem.invent(
             f"write a value of type `{expected}`", problem.edit(problem.span, value), 0.15
         )
     for span in problem.labelled(
