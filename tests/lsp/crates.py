@@ -60,14 +60,18 @@ def make_crate(folder: Path, files: Mapping[str, str]) -> Path:
 
 def compiles(crate: Path) -> bool:
     """Whether plain cargo has no error, in a target folder of its own."""
+    return _check(crate).returncode == 0
+
+
+def errors_of(crate: Path) -> int:
+    """Return the number of errors that plain cargo finds."""
+    return sum(line.startswith(b"error[") for line in _check(crate).stderr.splitlines())
+
+
+def _check(crate: Path) -> subprocess.CompletedProcess[bytes]:
     target = crate.parent / "plain-target"
-    done = subprocess.run(
-        ["cargo", "check", "--offline", "--quiet", "--target-dir", str(target)],
-        cwd=crate,
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
+    command = ["cargo", "check", "--offline", "--quiet", "--target-dir", str(target)]
+    return subprocess.run(command, cwd=crate, capture_output=True, check=False)
 
 
 def apply_on_disk(edit: Json, encoding: Encoding = "utf-16") -> None:

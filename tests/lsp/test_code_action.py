@@ -17,6 +17,7 @@ from tests.lsp.crates import (
     apply_on_disk,
     compiles,
     diagnostic,
+    errors_of,
     make_crate,
     needs_cargo,
 )
@@ -140,9 +141,6 @@ def test_unsaved_text_counts(serve: Any) -> None:
     wire.change(uri, 3, {"text": "\n" + MOVED})
     (edit, *_) = wire.actions(uri, MOVED_LINE + 1, 16)[0]["edit"]["changes"][uri]
     assert edit["range"]["start"]["line"] in (1, 7, 8)
-
-
-EMOJI = 'fn main() {\n    let s = "😀é"; let n: usize = "😀".len() + s; drop(n);\n}\n'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
@@ -339,3 +337,57 @@ def test_ghost_text_answers_while_rustc_runs(serve: Any, tmp_path: Path) -> None
     wire.actions(uri, 0, 0, triggerKind=2)
     gate.touch()
     assert wire.response(number)["result"]
+
+
+UNFINISHED = """\
+#[derive(Clone, Copy)]
+pub enum Side {
+    Left,
+    Right,
+}
+
+pub struct Corner {
+    pub side: Side,
+    width: u32,
+}
+
+impl Corner {
+    pub fn width(&self) -> u32 {
+        todo!()
+    }
+}
+
+impl Default for Corner {
+}
+
+pub fn is_left(side: Side) -> bool {
+    match side {
+        Side::Left => true,
+    }
+}
+
+fn main() {}
+"""
+
+
+@pytest.mark.parametrize(("line", "character"), [(12, 8), (17, 2), (21, 6)])
+def test_rewrites_are_checked_before_they_are_listed(
+    serve: Any, tmp_path: Path, line: int, character: int
+) -> None:
+    wire, crate, uri = serve({"src/main.rs": UNFINISHED})
+    actions = wire.actions(uri, line, character, only=["refactor"])
+    assert actions, (tmp_path / "log").read_text()
+    before = errors_of(crate)
+    for action in actions:
+        assert action["kind"] == "refactor.rewrite"
+        assert "checked" in action["title"]
+        apply_on_disk(action["edit"])
+        assert errors_of(crate) <= before, action
+        (crate / "src/main.rs").write_text(UNFINISHED)
+
+
+def test_rewrites_are_not_sought_unasked(serve: Any, tmp_path: Path) -> None:
+    counted = counting_rust(tmp_path)
+    wire, _, uri = serve({"src/main.rs": UNFINISHED}, env={"PATH": counted.path})
+    assert wire.actions(uri, 12, 8, triggerKind=2) == []
+    assert counted.calls() == 0
