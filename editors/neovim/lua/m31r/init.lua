@@ -11,7 +11,7 @@ local M = {}
 
 ---@class m31r.Options
 ---@field cmd string[] the server and its arguments
----@field settings table what the server reads: `threads`, `model` and `completion`
+---@field settings table what the server reads: `trusted`, `threads`, `model`, `completion`, `check`
 ---@field keys m31r.Keys
 ---@field debounce_ms integer pause in typing before a request (0.11 only)
 local defaults = {
@@ -68,6 +68,19 @@ local function map(key, action, description)
   end, { desc = description })
 end
 
+--- Offer the repairs of the error under the cursor that rustc accepted; one alone is applied.
+--- `all` applies the largest set of repairs that passes together.
+---@param all? boolean
+function M.fix(all)
+  vim.lsp.buf.code_action({
+    apply = true,
+    context = { only = { all and 'source.fixAll.m31r' or 'quickfix' }, diagnostics = {} },
+    filter = function(action)
+      return vim.startswith(action.title, 'M31R: ')
+    end,
+  })
+end
+
 --- Configure and enable the server. Call it once, from init.lua.
 ---@param options? m31r.Options
 function M.setup(options)
@@ -81,6 +94,9 @@ function M.setup(options)
     capabilities = { textDocument = { inlineCompletion = { dynamicRegistration = true } } },
   })
   vim.lsp.enable('m31r')
+  vim.api.nvim_create_user_command('M31RFix', function(command)
+    M.fix(command.bang)
+  end, { bang = true, desc = 'M31R: fix the error under the cursor, or with ! all of them' })
   if native() then
     vim.lsp.inline_completion.enable()
   else
