@@ -110,14 +110,12 @@ class Sandbox:
         `env`. As root, `write` is given to `uid`. Raises SandboxError when a path does not exist or
         others may not read it while we are root.
         """
-        as_root = os.getuid() == 0
+        as_root = os.getuid() == 0 and self.has_walls
         environment = {**self.environment(), **(env or {})}
         for path in read:
             _must_be_readable(path, as_root)
-        if write is not None:
-            _must_be_readable(write, as_root)
-            if as_root:
-                _give_away(write, self.uid)
+        if write is not None and as_root:
+            _give_away(write, self.uid)
         limited = [*self._limits(as_root), *command]
         if self.bwrap is None:
             return [*_oom_first(), *_cut_off(), "env", "-i", *_assignments(environment), *limited]
@@ -188,7 +186,7 @@ class Sandbox:
         """The programs that take rights and resources away, then run the rest of the line."""
         limits = self.limits
         command: list[str] = []
-        if as_root and self.bwrap is not None:
+        if as_root:
             user = str(self.uid)
             command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
             command += ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
