@@ -57,20 +57,36 @@ class _State:
     cost: float = 0.0
 
 
+class _Files:
+    """The compiler's files, each read once: a search asks for them again and again."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self._texts: dict[str, bytes] = {}
+        self.paths = tuple(compiler.paths())
+
+    def text(self, path: str) -> bytes:
+        if path not in self._texts:
+            self._texts[path] = self._compiler.text(path)
+        return self._texts[path]
+
+
 class _View:
     """The compiler's files with the changes of a state laid over them."""
 
-    def __init__(self, compiler: Compiler, changes: Mapping[str, bytes]) -> None:
+    def __init__(self, compiler: Compiler, files: _Files, changes: Mapping[str, bytes]) -> None:
         self._compiler = compiler
+        self._files = files
         self._changes = changes
         self.lanes = compiler.lanes
         self.errors: tuple[Diagnostic, ...] = compiler.errors
 
     def text(self, path: str) -> bytes:
-        return self._changes.get(path) or self._compiler.text(path)
+        changed = self._changes.get(path)
+        return self._files.text(path) if changed is None else changed
 
     def paths(self) -> Sequence[str]:
-        return self._compiler.paths()
+        return self._files.paths
 
     def check(self, changes: Mapping[str, bytes], deadline: Deadline) -> Verdict:
         return self._compiler.check({**self._changes, **changes}, deadline)
@@ -92,6 +108,11 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.limits.seconds)
+        self.files = _Files(self.compiler)
+
+    def view(self, state: _State) -> _View:
+        """Return the files as they are in `state`."""
+        return _View(self.compiler, self.files, state.changes)
 
     def exhausted(self) -> bool:
         return (
@@ -102,8 +123,8 @@ class _Search:
 
     def candidates(self, state: _State, error: Diagnostic) -> list[tuple[float, Candidate]]:
         """Return the candidates for an error of `state` that were not tried before, best first."""
-        view = _View(self.compiler, state.changes)
-        paths = tuple(view.paths())
+        view = self.view(state)
+        paths = self.files.paths
         if error.primary is None or error.primary.path not in paths:
             return []
         problem = Problem(error, view.text, paths)
@@ -144,7 +165,7 @@ class _Search:
                     yield _State(changes, (*state.steps, candidate), verdict, cost)
 
     def _changed(self, state: _State, candidate: Candidate) -> Mapping[str, bytes] | None:
-        view = _View(self.compiler, state.changes)
+        view = self.view(state)
         try:
             laid = lay(candidate.edits, view.text)
         except (ValueError, CargoError):
@@ -165,7 +186,7 @@ class _Search:
     def fix(self, state: _State) -> Fix:
         edits: list[Edit] = []
         for path, text in sorted(state.changes.items()):
-            edits += difference(path, self.compiler.text(path), text)
+            edits += difference(path, self.files.text(path), text)
         seconds = time.monotonic() - self.started
         return Fix(tuple(edits), state.steps, state.verdict, self.checks, seconds)
 
@@ -283,8 +304,8 @@ def _expand_errors(search: _Search, state: _State) -> Iterator[_State]:
 
 def _all_at_once(search: _Search, state: _State) -> _State | None:
     """Apply every machine-applicable suggestion of rustc that does not meet another."""
-    view = _View(search.compiler, state.changes)
-    paths = tuple(view.paths())
+    view = search.view(state)
+    paths = search.files.paths
     problems = [
         Problem(error, view.text, paths)
         for error in state.verdict.errors
