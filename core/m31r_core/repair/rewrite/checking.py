@@ -73,7 +73,10 @@ class Checker:
                         verdict is not None
                         and verdict.passed
                         and wanted <= {error.identity for error in verdict.gone}
-                        and self._was_looked_at(candidate, changes, verdict)
+                        and (
+                            (wanted and not verdict.errors)
+                            or self._is_looked_at(candidate, changes)
+                        )
                     ):
                         yield candidate, verdict
 
@@ -88,12 +91,12 @@ class Checker:
         except CargoError:
             return None
 
-    def _was_looked_at(
-        self, candidate: Candidate, changes: Mapping[str, bytes], verdict: Verdict
-    ) -> bool:
-        """Whether rustc came as far as the body: an error elsewhere may have stopped it before."""
-        if not verdict.errors:
-            return True
+    def _is_looked_at(self, candidate: Candidate, changes: Mapping[str, bytes]) -> bool:
+        """Whether rustc comes as far as the body.
+
+        It does not where an error elsewhere stops it before, nor in code for another platform
+        or for tests that it was not asked to compile. Asked once: a search is about one place.
+        """
         if self._bodies_are_looked_at is None:
             probed = _probed(candidate.edits[0], changes)
             if probed is None:
