@@ -18,7 +18,15 @@ from m31r_core.cargo.lanes import Kept
 from m31r_core.cargo.layout import Layout
 from m31r_core.cargo.process import CargoError, Deadline
 from m31r_core.cargo.tree import Tree, is_rust
-from m31r_core.cargo.units import Result, Unit, dep_info_sources, read_unit, stem_of
+from m31r_core.cargo.units import (
+    Result,
+    Unit,
+    dep_info_sources,
+    read_unit,
+    stem_of,
+    unit_as_json,
+    unit_from_json,
+)
 
 FORMAT = 1
 GENERATIONS = 3
@@ -148,7 +156,7 @@ def save_learned(learned: Learned, file: Path) -> None:
         "format": FORMAT,
         "config": learned.config,
         "compiler": learned.compiler,
-        "units": list(learned.units),
+        "units": {name: unit_as_json(unit) for name, unit in learned.units.items()},
         "unknown": [[u.package, u.source, u.test, u.library] for u in learned.unknown],
         "kept": [str(learned.kept.folder), learned.kept.crates, learned.kept.moved],
         "versions": learned.versions,
@@ -157,24 +165,22 @@ def save_learned(learned: Learned, file: Path) -> None:
         "results": {name: result_as_json(found) for name, found in learned.results.items()},
     }
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(record), "utf-8")
     temporary.replace(file)
 
 
-def load_learned(file: Path, home: Path, tree: str) -> Learned | None:
+def load_learned(file: Path) -> Learned | None:
     """Read what `save_learned` wrote; None when it is missing, damaged or of another format."""
     try:
         record = json.loads(file.read_text("utf-8"))
         if record["format"] != FORMAT:
             return None
-        units = _read(home / "records", record["units"], tree)
-        if len(units) != len(record["units"]):
-            return None
         folder, crates, moved = record["kept"]
         return Learned(
             config=record["config"],
             compiler=record["compiler"],
-            units=units,
+            units={name: unit_from_json(found) for name, found in record["units"].items()},
             unknown=tuple(Unknown(*found) for found in record["unknown"]),
             kept=Kept(Path(folder), crates, moved),
             versions=record["versions"],

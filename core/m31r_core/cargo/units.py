@@ -86,6 +86,17 @@ def read_unit(file: Path, tree: str) -> Unit | None:
         return None
 
 
+def unit_as_json(unit: Unit) -> Any:
+    """Return what `unit_from_json` reads."""
+    return [unit.name, unit.argv, unit.cwd, unit.env, unit.source, unit.package]
+
+
+def unit_from_json(record: Any) -> Unit:
+    """Read what `unit_as_json` wrote."""
+    name, argv, cwd, env, source, package = record
+    return Unit(name, tuple(argv), cwd, env, source, package)
+
+
 def stem_of(path: str) -> str:
     """`foo-0123` for `foo=/target/debug/deps/libfoo-0123.rmeta`."""
     return Path(path).name.rsplit(".", 1)[0].removeprefix("lib")

@@ -93,6 +93,8 @@ class Workspace:
             opened = self._opened(deadline)
             tree = opened.scanner.scan(deadline)
             config = opened.config(tree)
+            if opened.learned is None:
+                opened.take(opened.load())
             learned = opened.learned
             if learned is not None and learned.is_current(tree, config):
                 break
@@ -100,13 +102,13 @@ class Workspace:
                 layout = self._fresh_layout(opened, config, deadline)
                 if layout.roots != opened.layout.roots:
                     continue
-                opened.learned = opened.load()
-                if opened.learned is None or not opened.learned.is_current(tree, config):
-                    opened.learned = learn(
-                        opened.full, opened.home, layout, tree, config, opened.learned, deadline
+                learned = opened.load()
+                if learned is None or not learned.is_current(tree, config):
+                    learned = learn(
+                        opened.full, opened.home, layout, tree, config, learned, deadline
                     )
-                    save_learned(opened.learned, opened.file)
-                opened.take(opened.learned, tree)
+                    save_learned(learned, opened.file)
+                opened.take(learned)
         texts = {str(opened.resolve(path)): text.encode() for path, text in buffers.items()}
         overlay = {
             path: text
@@ -184,14 +186,17 @@ class _Open:
         self.learned: Learned | None = None
         self.results = _Results(home / f"results-{targets}.json")
         self.sources: dict[str, frozenset[str]] = {}
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def load(self) -> Learned | None:
         """What this or another process learned last."""
-        return load_learned(self.file, self.home, str(self.full.mirror.tree))
+        return load_learned(self.file)
 
-    def take(self, learned: Learned, tree: Tree) -> None:
-        """Begin anew with what was learned from `tree`."""
+    def take(self, learned: Learned | None) -> None:
+        """Begin anew with what was learned."""
+        self.learned = learned
+        if learned is None:
+            return
         self.sources = dict(learned.sources)
         keys = Keys(learned, self.sources, learned.versions)
         for name, result in learned.results.items():
@@ -337,7 +342,10 @@ class Snapshot:
             if answer.could_not_start:
                 raise CargoError(f"{opened.layout.root}: {answer.first_error}")
             outcome = _Outcome(answer.diagnostics)
-        self._diagnostics = outcome.diagnostics
+        # Without a place are rustc's own sums: "1 warning emitted", "for more information".
+        self._diagnostics = tuple(
+            found for found in outcome.diagnostics if found.is_error or found.spans
+        )
         self._errors = tuple(found for found in outcome.diagnostics if found.is_error)
 
     @property

@@ -1,0 +1,170 @@
+"""Judge mutants of five real crates with rustc called directly and with plain cargo check.
+
+    M31R_SHARED=../shared python benchmarks/check.py --json check.json
+
+Every mutant is one small edit. Both sides say which errors are new; they have to agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.core.mutants import ARCHIVE, CRATES, PlainCargo, crate_of, mutants, unpack
+
+from m31r_core.cargo import Deadline, Workspace
+from m31r_core.cargo.compiler import compare
+
+BUDGET_MS = {"itoa": 120, "semver": 120, "indexmap": 250, "regex-syntax": 600}
+DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One crate. Times are medians over its mutants; `cold_s` is the first snapshot."""
+
+    crate: str
+    lines: int
+    mutants: int
+    failing: int
+    cold_s: float
+    fast_ms: float
+    fast_p95_ms: float
+    cargo_ms: float
+    budget_ms: int | None
+    asked_cargo: int
+    mismatches: tuple[str, ...]
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    if not ARCHIVE.is_file():
+        raise SystemExit(f"check.py: {ARCHIVE}: no such file; M31R_SHARED names its folder")
+    share, more = divmod(arguments.mutants, len(arguments.crates))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["CARGO_HOME"] = str(unpack(folder))
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        rows = [
+            measure(crate, folder, share + (number < more), arguments.seed)
+            for number, crate in enumerate(arguments.crates)
+        ]
+    _print(rows)
+    if arguments.json:
+        ratios = {row.crate: round(row.fast_ms / row.cargo_ms, 3) for row in rows}
+        report = {
+            "machine": _machine(),
+            "rows": [asdict(row) for row in rows],
+            "ratios": ratios,
+        }
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    return int(any(row.mismatches for row in rows))
+
+
+def measure(name: str, folder: Path, count: int, seed: int) -> Row:
+    """Judge `count` mutants of one crate on both sides, one after the other."""
+    crate = crate_of(name, Path(os.environ["CARGO_HOME"]), folder / name)
+    copy = shutil.copytree(crate, folder / f"{name}-plain")
+    cargo = PlainCargo(copy, folder / "plain-target" / name)
+    workspace = Workspace(crate)
+    start = time.perf_counter()
+    snapshot = workspace.snapshot({}, Deadline(DEADLINE_S))
+    cold_s = time.perf_counter() - start
+    before = cargo.errors({})
+    chosen = mutants(crate, count, seed)
+    snapshot.check({chosen[0].path: chosen[0].text + b"\n// warm\n"}, Deadline(DEADLINE_S))
+    fast: list[float] = []
+    plain: list[float] = []
+    asked = failing = 0
+    mismatches: list[str] = []
+    for mutant in track(chosen, f"{name}", console=Console(stderr=True)):
+        changes = {mutant.path: mutant.text}
+        asked += bool(snapshot.why_cargo(changes))
+        start = time.perf_counter()
+        verdict = snapshot.check(changes, Deadline(DEADLINE_S))
+        fast.append((time.perf_counter() - start) * 1e3)
+        start = time.perf_counter()
+        after = cargo.errors(changes)
+        plain.append((time.perf_counter() - start) * 1e3)
+        truth = compare(before, after, 0)
+        failing += not truth.passed
+        ours, theirs = ({error.identity for error in v.new} for v in (verdict, truth))
+        if ours != theirs:
+            mismatches.append(f"{mutant.kind} {mutant.path}: {sorted(ours ^ theirs)}")
+    workspace.close()
+    sources = (crate / "src").rglob("*.rs")
+    return Row(
+        crate=name,
+        lines=sum(file.read_bytes().count(b"\n") for file in sources),
+        mutants=len(chosen),
+        failing=failing,
+        cold_s=round(cold_s, 2),
+        fast_ms=round(statistics.median(fast), 1),
+        fast_p95_ms=round(sorted(fast)[int(0.95 * len(fast))], 1),
+        cargo_ms=round(statistics.median(plain), 1),
+        budget_ms=BUDGET_MS.get(name),
+        asked_cargo=asked,
+        mismatches=tuple(mismatches),
+    )
+
+
+def _machine() -> dict[str, Any]:
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text("utf-8").splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor(),
+        "cores": len(psutil.Process().cpu_affinity() or []),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def _print(rows: list[Row]) -> None:
+    table = Table("crate", "lines", "mutants", "fail", "cold s", "fast ms", "p95", "at most")
+    table.add_column("cargo ms")
+    table.add_column("differ")
+    for row in rows:
+        over = row.budget_ms is not None and row.fast_ms > row.budget_ms
+        fast = f"[red]{row.fast_ms}[/]" if over else f"{row.fast_ms}"
+        values = (row.crate, row.lines, row.mutants, row.failing, row.cold_s, fast, row.fast_p95_ms)
+        table.add_row(*map(str, (*values, row.budget_ms or "", row.cargo_ms, len(row.mismatches))))
+    Console().print(table)
+    for row in rows:
+        for line in row.mismatches:
+            print(f"{row.crate}: {line}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    parser.add_argument("--mutants", type=int, default=500, help="of all crates together (500)")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the mutants (0)")
+    parser.add_argument("--crates", nargs="+", default=list(CRATES), choices=CRATES)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
