@@ -1,4 +1,4 @@
-"""`cargo check` of a crate that nobody vouches for: its build scripts and macros run in the sandbox.
+"""`cargo check` of a crate that nobody vouches for, whose build scripts and macros are code too.
 
 The crate is checked through a wrapper that depends on it by path, so that its own folder stays
 read-only and neither its lock file, its workspace nor its dev-dependencies are asked for.

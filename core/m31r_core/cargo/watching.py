@@ -10,14 +10,15 @@ from pathlib import Path
 
 from m31r_core.cargo.bounded import Limit
 
-_DISK_EVERY = 0.5
+_DISK_EVERY = 0.1
 
 
 @dataclass
 class Ceiling:
     """What a process and all below it may hold at any moment; `folder` is where they write.
 
-    A folder is looked at twice a second, and less often when looking takes long.
+    A folder is looked at ten times a second, and less often when looking takes long: at most a
+    twentieth of the time goes into it.
     """
 
     processes: int
@@ -39,7 +40,7 @@ class Ceiling:
         if self.folder is not None and start >= self._next_disk:
             too_much = self._disk(self.folder)
             now = time.monotonic()
-            self._next_disk = now + max(_DISK_EVERY, 10 * (now - start))
+            self._next_disk = now + max(_DISK_EVERY, 20 * (now - start))
             if too_much:
                 return "disk"
         return None
