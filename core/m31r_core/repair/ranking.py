@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from m31r_core.cargo.compiler import Compiler
 from m31r_core.cargo.diagnostics import Diagnostic
-from m31r_core.repair.candidates import Candidate
+from m31r_core.engine import Completer
+from m31r_core.repair.candidates import Candidate, Ranker
+from m31r_core.repair.likelihood import gains
+
+# Fitted on mutants of one half of the crates, judged on the other (docs/rewrite.md).
+GAIN_SHARE = 0.15
+"""How much a nat of the model's likelihood counts beside the log-odds of a template's weight."""
+UNJUDGED_GAIN = -6.0
+"""What stands for the gain, in nats, of a candidate that the model did not judge."""
+MOST_GAIN = 30.0
 
 
 def default_ranker(
@@ -14,3 +24,28 @@ def default_ranker(
 ) -> list[float]:
     """Score by the templates' weights alone."""
     return [candidate.weight for candidate in candidates]
+
+
+def model_ranker(completer: Completer, *, cancelled: Callable[[], bool] | None = None) -> Ranker:
+    """Return a ranker that adds the model's likelihood of the lines to the templates' weights.
+
+    Scores are probabilities, 0 to 1: log-odds of the weight plus a share of what the candidate
+    adds to the log-probability of the lines that it touches.
+    """
+
+    def rank(compiler: Compiler, error: Diagnostic, candidates: Sequence[Candidate]) -> list[float]:
+        found = gains(completer, candidates, compiler.text, cancelled=cancelled)
+        return [
+            combine(candidate.weight, gain)
+            for candidate, gain in zip(candidates, found, strict=True)
+        ]
+
+    return rank
+
+
+def combine(weight: float, gain: float | None) -> float:
+    """Return the score of a candidate with a prior weight and the model's gain in nats."""
+    weight = min(max(weight, 0.01), 0.99)
+    nats = UNJUDGED_GAIN if gain is None else min(max(gain, -MOST_GAIN), MOST_GAIN)
+    odds = math.log(weight / (1 - weight)) + GAIN_SHARE * nats
+    return 1 / (1 + math.exp(-odds))
