@@ -202,46 +202,65 @@ def find_fixes(
 ) -> Iterator[Fix]:
     """Yield fixes after which `error` is gone and no new error is there, the best first.
 
-    Fixes without a caution come before those with one. A candidate that repairs the error and
-    uncovers others is gone on from while the search lasts. Raises CargoError when the compiler
-    cannot answer at all.
+    Fixes with a caution come last, and those that delete code, leave it to do or panic only when
+    nothing else passes. A candidate that repairs the error and uncovers others is gone on from
+    while there is no better fix. Raises CargoError when the compiler cannot answer at all.
     """
     with ThreadPoolExecutor(max_workers=max(1, compiler.lanes)) as pool:
         search = _Search(
             compiler, limits, rank or default_ranker, propose, cancelled or _never, pool
         )
         start = _State({}, (), Verdict((), (), compiler.errors, 0.0))
-        order = itertools.count()
-        open_states: list[tuple[tuple[float, ...], int, _State]] = []
         cautious: list[Fix] = []
-        for state in search.expand(start, search.candidates(start, error)[: limits.checks]):
-            fix = search.fix(state)
-            if not fix.repairs(error):
-                continue
-            if state.verdict.passed:
-                if fix.cautions:
-                    cautious.append(fix)
-                else:
-                    yield fix
-            else:
-                heapq.heappush(open_states, (_urgency(state), next(order), state))
-        while open_states and not search.exhausted():
-            _, _, state = heapq.heappop(open_states)
-            if len(state.steps) >= limits.steps or not state.verdict.new:
-                continue
-            following = search.candidates(state, state.verdict.new[0])[: limits.checks // 2]
-            for deeper in search.expand(state, following):
-                fix = search.fix(deeper)
+        open_states: list[_State] = []
+        found = False
+        listed = search.candidates(start, error)[: limits.checks]
+        for heavy in (False, True):
+            if found and heavy:
+                break
+            tried = [pair for pair in listed if is_heavy(pair[1].cautions) == heavy]
+            for state in search.expand(start, tried):
+                fix = search.fix(state)
                 if not fix.repairs(error):
                     continue
-                if deeper.verdict.passed:
+                if not state.verdict.passed:
+                    open_states.append(state)
+                elif fix.cautions:
+                    cautious.append(fix)
+                else:
+                    found = True
+                    yield fix
+            if not heavy and not found and not cautious:
+                for fix in _deeper(search, error, open_states):
                     if fix.cautions:
                         cautious.append(fix)
                     else:
+                        found = True
                         yield fix
-                elif _progress(state, deeper):
-                    heapq.heappush(open_states, (_urgency(deeper), next(order), deeper))
-        yield from cautious
+            found = found or any(not is_heavy(fix.cautions) for fix in cautious)
+        yield from sorted(cautious, key=lambda fix: sum(_PENALTIES[c] for c in fix.cautions))
+
+
+def _deeper(search: _Search, error: Diagnostic, states: Sequence[_State]) -> Iterator[Fix]:
+    """Go on from states that repaired `error` and uncovered others, the most promising first."""
+    order = itertools.count()
+    waiting = [(_urgency(state), next(order), state) for state in states]
+    heapq.heapify(waiting)
+    while waiting and not search.exhausted():
+        _, _, state = heapq.heappop(waiting)
+        if len(state.steps) >= search.limits.steps or not state.verdict.new:
+            continue
+        following = search.candidates(state, state.verdict.new[0])[: search.limits.checks // 2]
+        for deeper in search.expand(state, following):
+            fix = search.fix(deeper)
+            if not fix.repairs(error):
+                continue
+            if deeper.verdict.passed:
+                yield fix
+                if not fix.cautions:
+                    return
+            elif _progress(state, deeper):
+                heapq.heappush(waiting, (_urgency(deeper), next(order), deeper))
 
 
 def repair_all(
@@ -320,6 +339,11 @@ def _all_at_once(search: _Search, state: _State) -> _State | None:
 
 def _never() -> bool:
     return False
+
+
+def is_heavy(cautions: frozenset[Caution]) -> bool:
+    """Whether a candidate is worth trying only when nothing else passes."""
+    return bool(cautions & {"deletes code", "adds todo!()", "may panic"})
 
 
 def _penalty(candidate: Candidate) -> float:

@@ -63,6 +63,9 @@ def _candidate(problem: Problem, suggestion: Suggestion, edits: Sequence[Edit]) 
 
 def _title(problem: Problem, suggestion: Suggestion) -> str:
     """Say what the suggestion does: its help where that is short and clear, else its edit."""
+    used = re.fullmatch(r"\s*use ([^;]+);\s*", suggestion.replacements[0].text)
+    if used and len(suggestion.replacements) == 1:
+        return f"import `{used[1]}`"
     message = suggestion.message.split("\n")[0]
     message = re.sub(r"^(?:help: )?(?:consider |you (?:can|might|may|could) )?", "", message)
     message = re.sub(

@@ -57,6 +57,21 @@ def match_trait_signature(problem: Problem) -> Iterator[Candidate]:
     )
 
 
+def fit_reference(problem: Problem) -> Iterator[Candidate]:
+    """Take a parameter by the kind of reference that the trait declares."""
+    code = problem.code
+    match = re.fullmatch(r"(&(?:'\w+ )?)?(mut )?(.+)", code, re.S)
+    if match is None or len(code) > 200:
+        return
+    reference, rest = match[1] or "&", match[3]
+    forms = [f"{reference}mut {rest}", f"{reference}{rest}", rest]
+    for form in forms:
+        if form != code:
+            title = "mutable" if form.startswith(f"{reference}mut") else "shared"
+            kind = "by value" if form == rest else f"by {title} reference"
+            yield problem.propose(f"take it {kind}", problem.edit(problem.span, form), 0.8)
+
+
 def _in_trait(problem: Problem, trait: str, name: str) -> tuple[SourceText, Node] | None:
     found = find_definition(problem, trait, "trait")
     if found is None:

@@ -33,7 +33,7 @@ def add_arms(problem: Problem) -> Iterator[Candidate]:
     for pattern in (" | ".join(patterns), "_"):
         for value, weight in dict.fromkeys(bodies):
             yield problem.propose(
-                f"add an arm for `{pattern}`",
+                f"add an arm: `{pattern} => {' '.join(value.split())}`",
                 here.insert(last, f"{comma}\n{indent}{pattern} => {value.rstrip(',')},"),
                 weight if pattern != "_" else weight - 0.1,
             )

@@ -168,6 +168,18 @@ def make_async(problem: Problem) -> Iterator[Candidate]:
         yield problem.propose("make the function async", here.insert(at, "async "), 0.6)
 
 
+def drop_line(problem: Problem) -> Iterator[Candidate]:
+    """Leave out the line, or the unfinished part of it, that does not parse."""
+    here = problem.here
+    start, end = here.line_start(problem.span.byte_start), here.line_end(problem.span.byte_start)
+    line = here.slice(start, end)
+    yield problem.propose(f"leave out `{line.strip()}`", Edit(here.path, start, end, ""), 0.1)
+    before = here.text.rfind(b";", start, problem.span.byte_start)
+    if before >= 0:
+        rest = here.slice(before + 1, end).strip()
+        yield problem.propose(f"leave out `{rest}`", Edit(here.path, before + 1, end - 1, ""), 0.15)
+
+
 def end_statement(problem: Problem) -> Iterator[Candidate]:
     """End the statement before with a semicolon."""
     statement = statement_of(problem.node)
