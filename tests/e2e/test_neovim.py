@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,8 +102,24 @@ def test_ghost_text_is_shown_followed_and_accepted(ghostly: Neovim) -> None:
     assert until(lambda: ghostly.ghost() is None, 2)
 
 
+APPLY = """
+vim.lsp.buf.code_action({ apply = true, filter = function(action)
+  return vim.startswith(action.title, 'M31R: ')
+end })
+"""
+
+
+def ask_until(editor: Neovim, ask: Callable[[], object], before: list[str]) -> None:
+    """Ask for actions until one has changed the buffer; a slow answer may come back empty."""
+    for _ in range(5):
+        ask()
+        if until(lambda: editor.buffer() != before, 12):
+            return
+    pytest.fail("no action was applied")
+
+
 @needs_cargo
-@pytest.mark.parametrize("code", BORROWS)
+@pytest.mark.parametrize("code", ["E0382", "E0505"])
 def test_a_borrow_error_is_fixed_with_the_action(
     code: str, tmp_path: Path, bundle_path: Path
 ) -> None:
@@ -113,14 +129,13 @@ def test_a_borrow_error_is_fixed_with_the_action(
     assert not compiles(crate)
     with neovim(tmp_path, file, bundle_path) as editor:
         editor.lua(TAKE_THE_FIRST)
-        editor.keys(f":{line + 1}<CR>")
-        editor.lua(
-            "vim.lsp.buf.code_action({ apply = true, "
-            "filter = function(action) return vim.startswith(action.title, 'M31R: ') end })"
-        )
-        assert until(lambda: editor.buffer() != text.splitlines(), 60), "nothing was applied"
+        editor.keys(f":{line + 1}<CR>:write<CR>")
+        shown = "return vim.tbl_map(function(each) return each.code end, vim.diagnostic.get(0))"
+        assert until(lambda: code in editor.lua(shown), 60), "the error is not shown after a save"
+        ask_until(editor, lambda: editor.lua(APPLY), text.splitlines())
         editor.keys(":write<CR>")
         assert until(lambda: file.read_text() != text, 5)
+        assert until(lambda: editor.lua(shown) == [], 60), "the error is still shown"
     assert compiles(crate)
     assert not (crate / "target").exists()
 
@@ -135,12 +150,11 @@ def test_the_command_fixes_what_is_under_the_cursor_and_with_a_bang_all(
     file = crate / "src" / "main.rs"
     with neovim(tmp_path, file, bundle_path) as editor:
         editor.lua(TAKE_THE_FIRST)
-        editor.keys(f":{MOVED_LINE + 1}<CR>:M31RFix<CR>")
-        assert until(lambda: editor.buffer() != text.splitlines(), 60), "nothing was applied"
+        editor.keys(f":{MOVED_LINE + 1}<CR>")
+        ask_until(editor, lambda: editor.keys(":M31RFix<CR>"), text.splitlines())
         after_one = editor.buffer()
         assert after_one[MOVED_LINE + 2 :] == text.splitlines()[MOVED_LINE + 2 :]
-        editor.keys(":M31RFix!<CR>")
-        assert until(lambda: editor.buffer() != after_one, 60), "nothing more was applied"
+        ask_until(editor, lambda: editor.keys(":M31RFix!<CR>"), after_one)
         editor.keys(":write<CR>")
         assert until(lambda: file.read_text() != text, 5)
     assert compiles(crate)
