@@ -84,10 +84,11 @@ class Program:
         self._toolchain = toolchain or find_toolchain()
         self.lanes = lanes or min(4, os.cpu_count() or 1)
         """How many checks are worth running at the same time."""
-        self._folder = Path(tempfile.mkdtemp(prefix="m31r-program-", dir=scratch))
+        self.folder = Path(tempfile.mkdtemp(prefix="m31r-program-", dir=scratch))
+        """Where its lanes are."""
         self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         for number in range(self.lanes):
-            lane = _Lane(self._folder / f"lane{number}")
+            lane = _Lane(self.folder / f"lane{number}")
             lane.source.mkdir(parents=True)
             lane.out.mkdir()
             self._lanes.put(lane)
@@ -106,7 +107,7 @@ class Program:
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
