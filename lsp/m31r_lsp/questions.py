@@ -46,7 +46,8 @@ class Wanted:
 class Question:
     """What a codeAction request asks, with all the text that the answer depends on.
 
-    `buffers` are the texts of the open files, `file` among them.
+    `buffers` are the texts of the open files, `file` among them; `only` says that the client named
+    the kinds it wants.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Question:
     where: types.Range
     diagnostics: tuple[types.Diagnostic, ...]
     wanted: Wanted
+    only: bool = False
 
     def key(self, state: object) -> object:
         """What questions have in common that have the same answer; `state` is that of all texts."""

@@ -59,12 +59,13 @@ def search(
 
     Raises CargoError when the compiler cannot answer.
     """
+    end = time.monotonic() + settings.deadline_s
     report("reading the crate")
     findings = crates.look(question.folder, question.buffers, Deadline(settings.start_s))
     path = findings.path_of(question.file)
     if path is None or cancelled():
         return Answer(findings, ())
-    searcher = _Searcher(findings, settings, model, cancelled, report)
+    searcher = _Searcher(findings, settings, model, cancelled, report, end)
     found: list[Found] = []
     if question.wanted.quickfix:
         matches = matches_in(findings, path, question)[:_ERRORS]
@@ -125,9 +126,9 @@ class _Searcher:
     model: Callable[[], Completer | None]
     cancelled: Cancelled
     report: Callable[[str], None]
+    end: float
 
     def __post_init__(self) -> None:
-        self._end = time.monotonic() + self.settings.deadline_s
         self._checks = 0
         self._compiler = Watched(self.findings.snapshot, self._checked)
 
@@ -191,12 +192,12 @@ class _Searcher:
     ) -> tuple[Fix, ...]:
         """Return the first fixes that `look` finds; after the first it is given little time."""
         fixes: list[Fix] = []
-        end = self._end
+        end = self.end
 
         def stop() -> bool:
             return self.cancelled() or time.monotonic() > end
 
-        left = self._end - time.monotonic()
+        left = self.end - time.monotonic()
         if left <= 0:
             return ()
         for fix in look(RepairLimits(seconds=left), stop):

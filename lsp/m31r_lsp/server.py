@@ -24,6 +24,7 @@ from m31r_core.errors import M31RError
 from m31r_lsp.client import Abilities
 from m31r_lsp.crates import Crates
 from m31r_lsp.documents import Documents
+from m31r_lsp.neighbours import end_children
 from m31r_lsp.offers import Offers
 from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
@@ -98,6 +99,7 @@ class M31RServer(LanguageServer):
         self.published: dict[Path, frozenset[Path]] = {}
         self.editor: int | None = None
         self._workers: dict[str, Worker[Any]] = {}
+        self._closed = False
         self._explicit_model = explicit_model
         self._loaded: tuple[Path | None, Path | None, int | None] | None = None
         # Written by the worker's thread and read by the jobs that run there.
@@ -218,12 +220,18 @@ class M31RServer(LanguageServer):
         os._exit(1)
 
     def close_threads(self) -> None:
-        """Stop everything that computes, waiting for it at most a few seconds."""
-        for worker in self._workers.values():
+        """Stop everything that computes, and kill the compilers that run for it."""
+        if self._closed:
+            return
+        self._closed = True
+        workers = [*self._workers.values(), self.worker]
+        for worker in workers:
             worker.close(timeout_s=0)
-        self.worker.close()
-        for worker in self._workers.values():
+        end_children()
+        for worker in workers:
             worker.close(timeout_s=1)
+        # A thread may have started one more before it saw that it is over.
+        end_children()
 
     def shutdown(self) -> None:
         """End the threads and the transport."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.lsp.conftest import SPEAK, at
+from tests.lsp.conftest import SPEAK, Wire, at
 from tests.lsp.crates import (
     MOVED,
     MOVED_LINE,
@@ -25,10 +26,34 @@ from tests.lsp.crates import (
 from m31r_lsp.documents import Encoding
 
 if TYPE_CHECKING:
-    from tests.lsp.conftest import Start, Wire
+    from tests.lsp.conftest import Start
 
 Json = dict[str, Any]
 pytestmark = needs_cargo
+
+
+@pytest.fixture(scope="module")
+def moved(
+    bundle_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Wire, Path, str]]:
+    """A server on the crate `MOVED`, shared by tests that leave the files as they were."""
+    yield from _shared(bundle_path, tmp_path_factory.mktemp("moved"), {})
+
+
+@pytest.fixture(scope="module")
+def rich(
+    bundle_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Wire, Path, str]]:
+    """The same for a client that takes all there is."""
+    yield from _shared(bundle_path, tmp_path_factory.mktemp("rich"), RICH)
+
+
+def _shared(bundle: Path, folder: Path, capabilities: Json) -> Iterator[tuple[Wire, Path, str]]:
+    crate = make_crate(folder / "crate", {"src/main.rs": MOVED})
+    wire = Wire("--model", str(bundle), env={"XDG_CACHE_HOME": str(folder / "cache")})
+    wire.initialize({"check": {"deadline_s": 60.0}}, root=crate, capabilities=capabilities)
+    yield wire, crate, (crate / "src/main.rs").as_uri()
+    wire.kill()
 
 
 @pytest.fixture
@@ -42,7 +67,8 @@ def serve(start: Start, bundle_path: Path, tmp_path: Path) -> Any:
         environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), **(env or {})}
         log = ("--log-file", str(tmp_path / "log"), "--log-level", "debug")
         wire = start("--model", str(bundle_path), *log, env=environment)
-        wire.initialize(options, root=crate, **more)
+        patient = {"check": {"deadline_s": 60.0}}
+        wire.initialize({**patient, **(options or {})}, root=crate, **more)
         uri = (crate / next(iter(files))).as_uri()
         wire.open(uri, next(iter(files.values())))
         return wire, crate, uri
@@ -50,8 +76,9 @@ def serve(start: Start, bundle_path: Path, tmp_path: Path) -> Any:
     return serve_it
 
 
-def test_a_borrow_error_gets_a_checked_action(serve: Any) -> None:
-    wire, crate, uri = serve({"src/main.rs": MOVED})
+def test_a_borrow_error_gets_a_checked_action(moved: Any) -> None:
+    wire, crate, uri = moved
+    wire.open(uri, MOVED)
     assert not compiles(crate)
     spoken = diagnostic(MOVED_LINE, "E0382")
     first, *others = wire.actions(uri, MOVED_LINE, 16, diagnostics=[spoken])
@@ -62,11 +89,13 @@ def test_a_borrow_error_gets_a_checked_action(serve: Any) -> None:
     assert all(other["kind"] == "quickfix" for other in others)
     apply_on_disk(first["edit"])
     assert compiles(crate)
+    (crate / "src/main.rs").write_text(MOVED)
 
 
-def test_every_action_compiles(serve: Any) -> None:
-    wire, crate, uri = serve({"src/main.rs": MOVED})
-    actions = wire.actions(uri, MOVED_LINE, 16)
+def test_every_action_compiles(moved: Any) -> None:
+    wire, crate, uri = moved
+    wire.open(uri, MOVED)
+    actions = wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])
     assert actions
     for action in actions:
         apply_on_disk(action["edit"])
@@ -79,22 +108,25 @@ def test_every_action_compiles(serve: Any) -> None:
     [("E0382", MOVED_LINE), (None, MOVED_LINE), ("rust-analyzer-own", MOVED_LINE), ("E0505", 7)],
 )
 def test_diagnostics_of_other_servers_are_understood(
-    serve: Any, code: str | None, line: int
+    moved: Any, code: str | None, line: int
 ) -> None:
-    wire, _, uri = serve({"src/main.rs": MOVED})
+    wire, _, uri = moved
+    wire.open(uri, MOVED)
     assert wire.actions(uri, line, 16, diagnostics=[diagnostic(line, code)])
 
 
-def test_nothing_is_offered_where_nothing_is_wrong(serve: Any) -> None:
-    wire, _, uri = serve({"src/main.rs": MOVED})
+def test_nothing_is_offered_where_nothing_is_wrong(moved: Any) -> None:
+    wire, _, uri = moved
+    wire.open(uri, MOVED)
     assert wire.actions(uri, 0, 3, only=["quickfix"]) == []
     assert wire.actions(uri, MOVED_LINE, 16, only=["refactor.extract"]) == []
     assert wire.actions("file:///never-opened.rs", 0) == []
 
 
-def test_the_edit_comes_on_resolve(serve: Any) -> None:
-    wire, crate, uri = serve({"src/main.rs": MOVED}, capabilities=RICH)
-    action = wire.actions(uri, MOVED_LINE, 16)[0]
+def test_the_edit_comes_on_resolve(rich: Any) -> None:
+    wire, crate, uri = rich
+    wire.open(uri, MOVED)
+    action = wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])[0]
     assert action.get("edit") is None
     assert action["isPreferred"]
     resolved = wire.resolve(action)
@@ -106,11 +138,13 @@ def test_the_edit_comes_on_resolve(serve: Any) -> None:
     assert "rustc" in annotation["description"]
     apply_on_disk(resolved["edit"])
     assert compiles(crate)
+    (crate / "src/main.rs").write_text(MOVED)
 
 
-def test_a_changed_document_gets_no_stale_edit(serve: Any) -> None:
-    wire, _, uri = serve({"src/main.rs": MOVED}, capabilities=RICH)
-    action = wire.actions(uri, MOVED_LINE, 16)[0]
+def test_a_changed_document_gets_no_stale_edit(rich: Any) -> None:
+    wire, _, uri = rich
+    wire.open(uri, MOVED)
+    action = wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])[0]
     wire.change(uri, 2, {"text": f"// new\n{MOVED}"})
     answer = wire.response(wire.request("codeAction/resolve", action))
     assert answer["error"]["code"] == -32801
@@ -128,18 +162,19 @@ def test_a_change_in_another_file_is_checked_on_resolve(serve: Any) -> None:
         "src/other.rs": "pub fn one() -> u8 {\n    1\n}\n",
     }
     wire, crate, uri = serve(files, capabilities=RICH)
-    action = wire.actions(uri, MOVED_LINE + 2, 16)[0]
+    action = wire.actions(uri, MOVED_LINE + 2, 16, only=["quickfix"])[0]
     other = (crate / "src/other.rs").as_uri()
     wire.open(other, files["src/other.rs"].replace("1\n", "2\n"))
     assert wire.resolve(action)["edit"]
 
 
-def test_unsaved_text_counts(serve: Any) -> None:
-    wire, _, uri = serve({"src/main.rs": MOVED})
+def test_unsaved_text_counts(moved: Any) -> None:
+    wire, _, uri = moved
+    wire.open(uri, MOVED)
     wire.change(uri, 2, {"text": MOVED.replace("length(name)", "length(name.clone())")})
     assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"]) == []
     wire.change(uri, 3, {"text": "\n" + MOVED})
-    (edit, *_) = wire.actions(uri, MOVED_LINE + 1, 16)[0]["edit"]["changes"][uri]
+    (edit, *_) = wire.actions(uri, MOVED_LINE + 1, 16, only=["quickfix"])[0]["edit"]["changes"][uri]
     assert edit["range"]["start"]["line"] in (1, 7, 8)
 
 
@@ -147,7 +182,7 @@ def test_unsaved_text_counts(serve: Any) -> None:
 def test_positions_behind_emoji(serve: Any, encoding: Encoding) -> None:
     text = "fn main() {\n    /* 😀é */ let name = String::new(); drop(name); drop(name);\n}\n"
     wire, crate, uri = serve({"src/main.rs": text}, encodings=(encoding,))
-    actions = wire.actions(uri, 1, 12)
+    actions = wire.actions(uri, 1, 12, only=["quickfix"])
     assert actions
     for action in actions:
         apply_on_disk(action["edit"], encoding)
@@ -158,7 +193,7 @@ def test_positions_behind_emoji(serve: Any, encoding: Encoding) -> None:
 def test_line_ends_stay_as_they_are(serve: Any) -> None:
     text = MOVED.replace("\n", "\r\n")
     wire, crate, uri = serve({"src/main.rs": text})
-    for action in wire.actions(uri, MOVED_LINE, 16):
+    for action in wire.actions(uri, MOVED_LINE, 16, only=["quickfix"]):
         apply_on_disk(action["edit"])
         fixed = (crate / "src/main.rs").read_bytes()
         assert fixed.count(b"\n") == fixed.count(b"\r\n")
@@ -189,7 +224,7 @@ def test_an_edit_of_a_file_that_is_not_open(serve: Any) -> None:
 def test_fix_all_is_offered_only_when_asked_for(serve: Any) -> None:
     text = MOVED + "\nfn more() -> u8 {\n    let n = 1u8;\n    n = 2;\n    n\n}\n"
     wire, crate, uri = serve({"src/main.rs": text})
-    kinds = {each["kind"] for each in wire.actions(uri, MOVED_LINE, 16)}
+    kinds = {each["kind"] for each in wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])}
     assert "source.fixAll.m31r" not in kinds
     (action,) = wire.actions(uri, 0, only=["source.fixAll"])
     assert action["kind"] == "source.fixAll.m31r"
@@ -198,7 +233,9 @@ def test_fix_all_is_offered_only_when_asked_for(serve: Any) -> None:
 
 
 def test_automatic_requests_are_answered_from_what_is_known(serve: Any, tmp_path: Path) -> None:
-    wire, _, uri = serve({"src/main.rs": MOVED}, options={"check": {"rest_s": 0.05}})
+    wire, _, uri = serve(
+        {"src/main.rs": MOVED}, options={"check": {"rest_s": 0.05, "deadline_s": 60.0}}
+    )
     spoken = [diagnostic(MOVED_LINE, "E0382")]
     assert wire.actions(uri, MOVED_LINE, 16, diagnostics=spoken, triggerKind=2) == []
     deadline = time.monotonic() + 60
@@ -211,10 +248,10 @@ def test_automatic_requests_are_answered_from_what_is_known(serve: Any, tmp_path
 def test_an_equal_question_compiles_nothing_again(serve: Any, tmp_path: Path) -> None:
     counted = counting_rust(tmp_path)
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": counted.path})
-    first = wire.actions(uri, MOVED_LINE, 16)
+    first = wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])
     before = counted.calls()
     assert before > 0
-    assert [each["title"] for each in wire.actions(uri, MOVED_LINE, 16)] == [
+    assert [each["title"] for each in wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])] == [
         each["title"] for each in first
     ]
     assert wire.actions(uri, MOVED_LINE, 17, diagnostics=[diagnostic(MOVED_LINE, "E0382")])
@@ -282,33 +319,35 @@ def counting_rust(tmp_path: Path, before: str = "") -> Counted:
 def test_cancelling_is_answered_and_frees_the_thread(serve: Any, tmp_path: Path) -> None:
     slow = counting_rust(tmp_path, before="sleep 0.3")
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": slow.path})
-    number = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16))
+    number = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"]))
     time.sleep(0.1)
     wire.notify("$/cancelRequest", {"id": number})
     assert wire.response(number)["error"]["code"] == -32800
-    assert wire.actions(uri, MOVED_LINE, 16)
+    assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])
 
 
 def test_a_newer_request_supersedes(serve: Any, tmp_path: Path) -> None:
     slow = counting_rust(tmp_path, before="sleep 0.2")
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": slow.path})
-    older = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16))
+    older = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"]))
     wire.change(uri, 2, {"text": MOVED + "\n"})
-    newer = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16))
+    newer = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"]))
     assert wire.response(older)["result"] == []
     assert wire.response(newer)["result"]
 
 
 def test_progress_is_told_and_can_be_cancelled(serve: Any, tmp_path: Path) -> None:
     wire, _, uri = serve({"src/main.rs": MOVED})
-    wire.actions(uri, MOVED_LINE, 16, token="mine")
+    wire.actions(uri, MOVED_LINE, 16, only=["quickfix"], token="mine")
     told = [wire.wait_for("$/progress")]
     while told[-1]["value"]["kind"] != "end":
         told.append(wire.wait_for("$/progress"))
     assert {each["token"] for each in told} == {"mine"}
     assert told[0]["value"]["cancellable"]
     wire.change(uri, 2, {"text": MOVED + "\n"})
-    number = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, token="second"))
+    number = wire.request(
+        "textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"], token="second")
+    )
     assert wire.wait_for("$/progress")["token"] == "second"
     wire.notify("window/workDoneProgress/cancel", {"token": "second"})
     assert "result" in wire.response(number)
@@ -318,7 +357,7 @@ def test_progress_of_our_own_where_the_client_shows_it(serve: Any, tmp_path: Pat
     slow = counting_rust(tmp_path, before="sleep 0.3")
     capabilities = {"window": {"workDoneProgress": True}}
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": slow.path}, capabilities=capabilities)
-    assert wire.actions(uri, MOVED_LINE, 16)
+    assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])
     created = [each for each in wire.asked if each["method"] == "window/workDoneProgress/create"]
     assert len(created) == 1
     token = created[0]["params"]["token"]
@@ -332,7 +371,7 @@ def test_ghost_text_answers_while_rustc_runs(serve: Any, tmp_path: Path) -> None
     waiting = f'while [ ! -e "{gate}" ]; do sleep 0.05; done'
     held = counting_rust(tmp_path, before=waiting)
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": held.path}, options=SPEAK)
-    number = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16))
+    number = wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"]))
     wire.ghost(uri, 5, 4)  # answered although the search cannot get on
     wire.actions(uri, 0, 0, triggerKind=2)
     gate.touch()
@@ -370,20 +409,18 @@ fn main() {}
 """
 
 
-@pytest.mark.parametrize(("line", "character"), [(12, 8), (17, 2), (21, 6)])
-def test_rewrites_are_checked_before_they_are_listed(
-    serve: Any, tmp_path: Path, line: int, character: int
-) -> None:
+def test_rewrites_are_checked_before_they_are_listed(serve: Any, tmp_path: Path) -> None:
     wire, crate, uri = serve({"src/main.rs": UNFINISHED})
-    actions = wire.actions(uri, line, character, only=["refactor"])
-    assert actions, (tmp_path / "log").read_text()
     before = errors_of(crate)
-    for action in actions:
-        assert action["kind"] == "refactor.rewrite"
-        assert "checked" in action["title"]
-        apply_on_disk(action["edit"])
-        assert errors_of(crate) <= before, action
-        (crate / "src/main.rs").write_text(UNFINISHED)
+    for line, character in ((12, 8), (17, 2), (21, 6)):
+        actions = wire.actions(uri, line, character, only=["refactor"])
+        assert actions, (tmp_path / "log").read_text()
+        for action in actions:
+            assert action["kind"] == "refactor.rewrite"
+            assert "checked" in action["title"]
+            apply_on_disk(action["edit"])
+            assert errors_of(crate) <= before, action
+            (crate / "src/main.rs").write_text(UNFINISHED)
 
 
 def test_rewrites_are_not_sought_unasked(serve: Any, tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Seconds for a request that may be about nothing of ours, and for a search to end by itself.
+_GLANCE_S = 2.0
+_GRACE_S = 0.5
+
 _KINDS = (
     types.CodeActionKind.QuickFix.value,
     types.CodeActionKind.RefactorRewrite.value,
@@ -68,7 +72,14 @@ async def code_action(server: M31RServer, params: types.CodeActionParams) -> lis
     if not by_hand:
         return await _from_memory(server, question)
     state = server.state()
-    answer = await _search(server, document, question, params.work_done_token)
+    seconds = await _patience(server, question)
+    try:
+        async with asyncio.timeout(seconds):
+            answer = await _search(server, document, question, params.work_done_token)
+    except TimeoutError:
+        # What was begun goes on, so that the next request need not wait for it.
+        logger.warning("no actions: the compiler needs more than %g s; ask again", seconds)
+        return []
     if answer is None or answer.findings is None:
         return []
     server.looked_at[question.folder] = state
@@ -113,6 +124,7 @@ def _question(
         where=types.Range(document.clamp(params.range.start), document.clamp(params.range.end)),
         diagnostics=tuple(params.context.diagnostics),
         wanted=wanted,
+        only=bool(only),
     )
 
 
@@ -121,6 +133,29 @@ def _by_hand(context: types.CodeActionContext) -> bool:
     if context.trigger_kind is None:
         return bool(context.only or context.diagnostics)
     return context.trigger_kind == types.CodeActionTriggerKind.Invoked
+
+
+async def _patience(server: M31RServer, question: Question) -> float:
+    """Return the seconds after which the editor gets an answer: other servers may have actions.
+
+    Few where nobody spoke of an error and there is nothing to write.
+    """
+    check, wanted = server.settings.check, question.wanted
+    if wanted.fix_all:
+        return check.start_s + check.fix_all_s
+    meant = question.only or _speaks_of_error(question.diagnostics)
+    if meant or await asyncio.to_thread(_can_be_written, question):
+        return check.deadline_s + _GRACE_S
+    return min(_GLANCE_S, check.deadline_s)
+
+
+def _can_be_written(question: Question) -> bool:
+    from m31r_core.repair.rewrite import rewrites_at
+    from m31r_lsp.positions import ByteLines
+
+    text = question.buffers[question.file].encode()
+    offset = ByteLines(text, question.encoding).offset(question.where.start)
+    return question.wanted.rewrite and bool(rewrites_at(text, offset))
 
 
 def _worth_a_look(server: M31RServer, document: Document, context: types.CodeActionContext) -> bool:
