@@ -137,7 +137,8 @@ def _repair(arguments: argparse.Namespace) -> None:
         "--",
     )
     task_file = read_repair_tasks(arguments.tasks, arguments.limit)
-    bundle = load_bundle(arguments.model) if arguments.model else None
+    model = find_bundle(explicit=arguments.model) if arguments.model else None
+    bundle = load_bundle(model) if model else None
     toolchain = find_toolchain()
     limits = Limits(memory_mb=settings.memory_mb, processes=settings.processes)
     sandbox = find_sandbox(
@@ -155,7 +156,7 @@ def _repair(arguments: argparse.Namespace) -> None:
         lanes=settings.lanes,
         run_s=settings.run_s,
         scratch=Path(),
-        model=arguments.model,
+        model=model,
     )
     metrics = run_repairs(
         task_file,

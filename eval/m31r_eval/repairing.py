@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from m31r_core.bundle import load_bundle
 from m31r_core.cargo.compiler import Compiler, Verdict
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
 from m31r_core.cargo.program import Program
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
+from m31r_core.engine import Completer, Engine
 from m31r_core.errors import M31RError
 from m31r_core.repair.candidates import Proposer, Ranker
 from m31r_core.repair.edits import lay
 from m31r_core.repair.fixes import Fix
+from m31r_core.repair.proposals import proposer
+from m31r_core.repair.ranking import model_ranker
 from m31r_core.repair.search import RepairLimits, repair_all
 from m31r_eval.metrics import edit_similarity
 from m31r_eval.repair_tasks import RepairTask
@@ -82,8 +86,14 @@ class _Watched:
 
 def open_repair(setup: RepairSetup) -> Callable[[RepairTask], Record]:
     """Return what repairs a task; loads the model, if there is one, once."""
-    helpers = Helpers()
+    helpers = Helpers() if setup.model is None else _load(setup.model)
     return lambda task: repair_task(task, setup, helpers)
+
+
+def _load(model: Path) -> Helpers:
+    engine = Engine.load(load_bundle(model), threads=1)
+    completer = Completer(engine)
+    return Helpers(model_ranker(completer), proposer(completer))
 
 
 def repair_task(task: RepairTask, setup: RepairSetup, helpers: Helpers) -> Record:

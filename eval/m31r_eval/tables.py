@@ -14,6 +14,10 @@ from m31r_eval.comparing import Difference
 from m31r_eval.scores import METRICS, Summary
 
 
+CODES_SHOWN = 25
+"""Error codes that have a row of their own, those with most tasks."""
+
+
 def console() -> Console:
     """Return a console on stdout that does not fold tables in a pipe."""
     return Console() if sys.stdout.isatty() else Console(width=120)
@@ -59,8 +63,15 @@ def repair_table(metrics: Mapping[str, Any], title: str) -> Table:
         table.add_row(
             "all: compile and run", str(every["n"]), f"{100 * every['solved']:.1f}%", theirs
         )
+    careful = f"{100 * metrics['fixed_without_caution']:.1f}%"
+    table.add_row("fixed without a caution", str(metrics["n"]), careful, "")
     table.add_section()
-    for code, row in metrics["by_code"].items():
+    codes = list(metrics["by_code"].items())
+    if len(codes) > CODES_SHOWN:
+        rest = [row for _, row in codes[CODES_SHOWN:]]
+        total = {key: sum(row[key] for row in rest) for key in ("n", "fixed", "baseline")}
+        codes = [*codes[:CODES_SHOWN], (f"{len(rest)} other codes", total)]
+    for code, row in codes:
         table.add_row(code, str(row["n"]), str(row["fixed"]), str(row["baseline"]))
     return table
 
