@@ -214,6 +214,7 @@ def find_fixes(
         cautious: list[Fix] = []
         open_states: list[_State] = []
         found = False
+        titles: set[str] = set()
         listed = search.candidates(start, error)[: limits.checks]
         for heavy in (False, True):
             if found and heavy:
@@ -227,7 +228,8 @@ def find_fixes(
                     open_states.append(state)
                 elif fix.cautions:
                     cautious.append(fix)
-                else:
+                elif fix.title not in titles:
+                    titles.add(fix.title)
                     found = True
                     yield fix
             if not heavy and not found and not cautious:
@@ -238,7 +240,10 @@ def find_fixes(
                         found = True
                         yield fix
             found = found or any(not is_heavy(fix.cautions) for fix in cautious)
-        yield from sorted(cautious, key=lambda fix: sum(_PENALTIES[c] for c in fix.cautions))
+        for fix in sorted(cautious, key=lambda fix: sum(_PENALTIES[c] for c in fix.cautions)):
+            if fix.title not in titles:
+                titles.add(fix.title)
+                yield fix
 
 
 def _deeper(search: _Search, error: Diagnostic, states: Sequence[_State]) -> Iterator[Fix]:

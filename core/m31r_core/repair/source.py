@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 
@@ -30,6 +31,10 @@ ITEMS = frozenset(
         "foreign_mod_item",
     }
 )
+_CALLED_MACRO = re.compile(
+    rb"\b((?:e?print|write|debug_assert|assert)(?:ln|_eq|_ne)?|format|panic|dbg|unreachable)!"
+    rb"(?=\s*\()"
+)
 STATEMENTS = frozenset({"let_declaration", "expression_statement", "empty_statement"})
 
 
@@ -43,8 +48,12 @@ class SourceText:
 
     @cached_property
     def tree(self) -> Tree:
-        """The syntax tree; errors are nodes of it."""
-        return parse(self.text)
+        """The syntax tree; errors are nodes of it.
+
+        To the grammar the arguments of a macro are loose tokens. Those of the macros that take
+        expressions are parsed as calls, so that a template finds its way in them as elsewhere.
+        """
+        return parse(_CALLED_MACRO.sub(rb"\1_", self.text))
 
     def slice(self, start: int, end: int) -> str:
         """Return the text from `start` to `end`."""

@@ -11,7 +11,7 @@ from m31r_core.repair.candidates import Candidate
 from m31r_core.repair.cautions import cautions_of
 from m31r_core.repair.edits import Edit, overlap
 from m31r_core.repair.problem import Problem
-from m31r_core.repair.values import fill_placeholders
+from m31r_core.repair.values import fill_placeholders, has_placeholder
 
 _WEIGHTS = {
     "MachineApplicable": 0.95,
@@ -32,13 +32,14 @@ def from_rustc(problem: Problem) -> Iterator[Candidate]:
     ]
     for suggestion in usable:
         edits = _edits(suggestion)
-        yield _candidate(problem, suggestion, edits)
+        if not has_placeholder([edit.text for edit in edits]):
+            yield _candidate(problem, suggestion, edits, _title(problem, suggestion))
         for filled in fill_placeholders([edit.text for edit in edits]):
             parts = [
                 Edit(edit.path, edit.start, edit.end, text)
                 for edit, text in zip(edits, filled, strict=True)
             ]
-            yield _candidate(problem, suggestion, parts)
+            yield _candidate(problem, suggestion, parts, _described(problem, parts))
     for many in (usable, [s for s in usable if s.applicability == "MachineApplicable"]):
         together = [edit for suggestion in many for edit in _edits(suggestion)]
         if len(many) > 1 and not overlap(together):
@@ -53,12 +54,14 @@ def _edits(suggestion: Suggestion) -> list[Edit]:
     ]
 
 
-def _candidate(problem: Problem, suggestion: Suggestion, edits: Sequence[Edit]) -> Candidate:
+def _candidate(
+    problem: Problem, suggestion: Suggestion, edits: Sequence[Edit], title: str
+) -> Candidate:
     weight = _WEIGHTS.get(suggestion.applicability, 0.5)
     cautions = cautions_of(edits, problem.text_of)
     if suggestion.applicability == "HasPlaceholders" or "assigning a value" in suggestion.message:
         cautions |= {"invents a value"}
-    return Candidate(_title(problem, suggestion), tuple(edits), "rustc", weight, cautions)
+    return Candidate(title, tuple(edits), "rustc", weight, cautions)
 
 
 def _title(problem: Problem, suggestion: Suggestion) -> str:
@@ -77,14 +80,14 @@ def _title(problem: Problem, suggestion: Suggestion) -> str:
     verb = _VERBS.get(first, first if first in _VERBS.values() else "")
     title = f"{verb} {rest}".strip()
     vague = not verb or not rest or len(title) > _LONGEST_TITLE or re.fullmatch(r"\w+ \w+", title)
-    return _described(problem, suggestion) if vague else title
+    return _described(problem, _edits(suggestion)) if vague else title
 
 
-def _described(problem: Problem, suggestion: Suggestion) -> str:
+def _described(problem: Problem, edits: Sequence[Edit]) -> str:
     parts = []
-    for part in suggestion.replacements:
-        new = _short(part.text)
-        old = _short(problem.source(part.span.path).slice(part.span.byte_start, part.span.byte_end))
+    for edit in edits:
+        new = _short(edit.text)
+        old = _short(problem.source(edit.path).slice(edit.start, edit.end))
         if not old:
             parts.append(f"insert `{new}`")
         elif not new:

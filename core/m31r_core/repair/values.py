@@ -96,12 +96,17 @@ def split_arguments(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
+def has_placeholder(texts: Sequence[str]) -> bool:
+    """Whether something is to be filled in, as in `f(1, /* i32 */)`."""
+    return any(_PLACEHOLDER.search(text) for text in texts)
+
+
 def fill_placeholders(texts: Sequence[str]) -> Iterator[list[str]]:
     """Yield the texts with `/* type */` and the like filled in, in several ways.
 
     Nothing is yielded where there is no placeholder.
     """
-    if not any(_PLACEHOLDER.search(text) for text in texts):
+    if not has_placeholder(texts):
         return
 
     def value(match: re.Match[str]) -> str:

@@ -27,13 +27,16 @@ def arguments(problem: Problem) -> Iterator[Candidate]:
     types = _parameter_types(problem, name.split(".")[-1])
     if types is not None:
         if len(texts) > len(types):
+            named = [
+                problem.here.of(problem.node_of(s)) for s in problem.labelled("unexpected arg")
+            ]
             for skip in range(len(texts)):
                 kept = [text for i, text in enumerate(texts) if i != skip]
                 if len(kept) == len(types):
                     yield problem.propose(
                         f"leave out the argument `{texts[skip]}`",
                         here.replace(given, f"({', '.join(kept)})"),
-                        0.45,
+                        0.7 if texts[skip] in named else 0.45,
                     )
             yield problem.propose(
                 "leave out what is too much",

@@ -420,7 +420,7 @@ def use_unsafe(problem: Problem) -> Iterator[Candidate]:
     yield problem.propose(
         "call it in an unsafe block",
         problem.edit(problem.span, f"unsafe {{ {problem.code} }}"),
-        0.6,
+        0.65,
     )
     if statement is not None and statement.type == "expression_statement":
         yield problem.propose(

@@ -337,6 +337,8 @@ def call_as_method_or_function(problem: Problem) -> Iterator[Candidate]:
     value = field(access, "value")
     if value is not None:
         text = here.of(value)
+        if problem.error.code == "E0610":
+            yield problem.propose(f"use `{text}` itself", here.replace(access, text), 0.5)
         name = field(access, "field")
         if text.startswith(("(*", "*")) or name is None:
             return

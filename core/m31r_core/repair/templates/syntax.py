@@ -70,8 +70,11 @@ def close_delimiter(problem: Problem) -> Iterator[Candidate]:
         line = here.line_end(problem.span.byte_start) - 1
         for at, weight in ((line, 0.4), (len(here.text), 0.2)):
             yield problem.propose(f"end with `{quote}`", here.insert(at, quote), weight)
-        if here.text[line - 1 : line] == b";":
-            yield problem.propose(f"end with `{quote}`", here.insert(line - 1, quote), 0.5)
+        ending = re.search(rb"[)\]};,]+\s*$", here.text[here.line_start(line) : line])
+        for back in range(1, len(ending[0]) + 1 if ending else 0):
+            yield problem.propose(
+                f"end with `{quote}`", here.insert(line - back, quote), 0.45 + 0.01 * back
+            )
     if re.match(r"'.{2,}'?$", code):
         yield problem.propose(
             "write a string", problem.edit(problem.span, f'"{code.strip(chr(39))}"'), 0.5

@@ -261,31 +261,25 @@ def _implement_local(
 def format_debug(problem: Problem) -> Iterator[Candidate]:
     """Print a value with `{:?}` where it has no Display, or the other way round."""
     here = problem.here
-    macro = here.around(problem.span.byte_start, problem.span.byte_end, "macro_invocation")
-    if macro is None:
-        return
-    for literal in walk(macro, "string_literal"):
+    for span in problem.spans():
+        text = problem.source(span.path).slice(span.byte_start, span.byte_end)
+        if re.fullmatch(r"\{\w*\}", text):
+            yield problem.propose(
+                "print the Debug form", problem.edit(span, f"{text[:-1]}:?}}"), 0.75
+            )
+        elif re.fullmatch(r"\{\w*:#?\?\}", text):
+            shown = re.sub(r":#?\?", "", text)
+            yield problem.propose("print the Display form", problem.edit(span, shown), 0.4)
+    macro = here.around(
+        problem.span.byte_start, problem.span.byte_end, "macro_invocation", "call_expression"
+    )
+    while macro is not None and "!" not in here.of(macro).split("(")[0]:
+        macro = macro.parent
+    for literal in walk(macro, "string_literal") if macro is not None else ():
         text = here.of(literal)
-        for old, new, title in (
-            ("}", ":?}", "print the Debug form"),
-            (":?}", "}", "print the Display form"),
-        ):
-            if old == "}":
-                changed = re.sub(r"\{(\w*)\}", r"{\1:?}", text)
-                one = (
-                    re.sub(re.escape(problem.code), problem.code.replace("}", ":?}"), text)
-                    if problem.code.startswith("{")
-                    else changed
-                )
-                for form in dict.fromkeys((one, changed)):
-                    if form != text:
-                        yield problem.propose(title, here.replace(literal, form), 0.7)
-            elif old in text:
-                yield problem.propose(title, here.replace(literal, text.replace(old, new)), 0.4)
-    if problem.code.startswith("{") and problem.code.endswith("}") and ":" not in problem.code:
-        yield problem.propose(
-            "print the Debug form", problem.edit(problem.span, problem.code[:-1] + ":?}"), 0.75
-        )
+        changed = re.sub(r"\{(\w*)\}", r"{\1:?}", text)
+        if changed != text:
+            yield problem.propose("print the Debug form", here.replace(literal, changed), 0.6)
 
 
 def index_type(problem: Problem) -> Iterator[Candidate]:

@@ -299,7 +299,7 @@ def balance_operands(problem: Problem) -> Iterator[Candidate]:
                 yield problem.propose(
                     f"convert `{text}` to {number}",
                     here.replace(side, f"{wrapped} as {number}"),
-                    0.55,
+                    0.58 if is_float(number) else 0.52,
                 )
         if node.type == "binary_expression" or side is right:
             yield problem.propose(f"dereference `{text}`", here.replace(side, f"*{wrapped}"), 0.5)
