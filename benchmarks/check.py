@@ -31,6 +31,7 @@ from tests.core.mutants import ARCHIVE, CRATES, PlainCargo, crate_of, mutants, u
 
 from m31r_core.cargo import Deadline, Workspace
 from m31r_core.cargo.compiler import compare
+from m31r_core.cargo.full import Targets
 
 BUDGET_MS = {"itoa": 120, "semver": 120, "indexmap": 250, "regex-syntax": 600}
 DEADLINE_S = 120.0
@@ -63,7 +64,7 @@ def main() -> int:
         os.environ["CARGO_HOME"] = str(unpack(folder))
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         rows = [
-            measure(crate, folder, share + (number < more), arguments.seed)
+            measure(crate, folder, share + (number < more), arguments.seed, arguments.targets)
             for number, crate in enumerate(arguments.crates)
         ]
     _print(rows)
@@ -71,6 +72,7 @@ def main() -> int:
         ratios = {row.crate: round(row.fast_ms / row.cargo_ms, 3) for row in rows}
         report = {
             "machine": _machine(),
+            "targets": arguments.targets,
             "rows": [asdict(row) for row in rows],
             "ratios": ratios,
         }
@@ -78,12 +80,12 @@ def main() -> int:
     return int(any(row.mismatches for row in rows))
 
 
-def measure(name: str, folder: Path, count: int, seed: int) -> Row:
+def measure(name: str, folder: Path, count: int, seed: int, targets: Targets) -> Row:
     """Judge `count` mutants of one crate on both sides, one after the other."""
     crate = crate_of(name, Path(os.environ["CARGO_HOME"]), folder / name)
     copy = shutil.copytree(crate, folder / f"{name}-plain")
-    cargo = PlainCargo(copy, folder / "plain-target" / name)
-    workspace = Workspace(crate)
+    cargo = PlainCargo(copy, folder / "plain-target" / name, targets)
+    workspace = Workspace(crate, targets=targets)
     start = time.perf_counter()
     snapshot = workspace.snapshot({}, Deadline(DEADLINE_S))
     cold_s = time.perf_counter() - start
@@ -162,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("--mutants", type=int, default=500, help="of all crates together (500)")
     parser.add_argument("--seed", type=int, default=0, help="chooses the mutants (0)")
+    parser.add_argument(
+        "--targets",
+        default="default",
+        choices=["default", "all"],
+        help="what both sides check: plain cargo check's targets, or tests too (default)",
+    )
     parser.add_argument("--crates", nargs="+", default=list(CRATES), choices=CRATES)
     return parser
 

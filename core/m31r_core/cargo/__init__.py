@@ -15,7 +15,8 @@ from m31r_core.cargo.diagnostics import (
 )
 from m31r_core.cargo.overlay import check_overlay
 from m31r_core.cargo.process import CargoError, Deadline
-from m31r_core.cargo.workspace import Snapshot, Workspace
+from m31r_core.cargo.snapshot import Snapshot
+from m31r_core.cargo.workspace import Workspace
 
 __all__ = [
     "CargoError",

@@ -55,6 +55,10 @@ class Lane:
             return (self.crates / f"{unit}.key").read_text("utf-8") == key
         return False
 
+    def hold(self, unit: str, key: str) -> None:
+        """Note that the metadata of `unit` lies here in the state `key`."""
+        (self.crates / f"{unit}.key").write_text(key, "utf-8")
+
     def guard(self, unit: str) -> threading.Lock:
         """What keeps two threads of one check from compiling the same unit."""
         return self._guards.setdefault(unit, threading.Lock())
@@ -62,21 +66,19 @@ class Lane:
     def run(
         self,
         unit: Unit,
-        key: str,
         tree: str,
         kept: Kept,
         local: frozenset[str],
         deadline: Deadline,
     ) -> Result:
-        """Check `unit`, whose files lie in the lane in the state `key`.
+        """Check `unit` with the files as they lie in the lane.
 
         `tree` is the copy that its paths belong to, `local` names the units whose metadata in
         the right state lies in this lane. Raises CargoError when rustc breaks down.
         """
-        marker = self.crates / f"{unit.name}.key"
         info = self.crates / f"{unit.name}.d"
         state = self.folder / "incremental" / unit.name
-        marker.unlink(missing_ok=True)
+        (self.crates / f"{unit.name}.key").unlink(missing_ok=True)
         info.unlink(missing_ok=True)
         here = str(self.mirror.tree)
 
@@ -114,8 +116,6 @@ class Lane:
         if not ok and not any(found.is_error for found in result.diagnostics):
             shutil.rmtree(state, ignore_errors=True)
             raise CargoError(f"rustc broke down on {unit.source}: {output.first_error()}")
-        if ok:
-            marker.write_text(key, "utf-8")
         return result
 
 
