@@ -13,7 +13,6 @@ from rich.table import Table
 from m31r_eval.comparing import Difference
 from m31r_eval.scores import METRICS, Summary
 
-
 CODES_SHOWN = 25
 """Error codes that have a row of their own, those with most tasks."""
 
