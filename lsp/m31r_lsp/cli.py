@@ -36,6 +36,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         return fix(
             arguments.path,
+            arguments.model,
             apply=arguments.apply,
             as_json=arguments.json,
             deadline_s=arguments.deadline,

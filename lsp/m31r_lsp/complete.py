@@ -112,8 +112,7 @@ def _answer(found: Suggestion, local: Local, load_ms: float) -> dict[str, Any]:
 
 def _verdict(place: Place, cursor: Cursor, text: str) -> dict[str, Any]:
     # Imported here: few calls need it.
-    from m31r_core.cargo import Deadline
-    from m31r_core.cargo.workspace import Workspace
+    from m31r_core.cargo import Deadline, Workspace
 
     candidate = cursor.prefix + text + cursor.suffix
     file = place.file.resolve()

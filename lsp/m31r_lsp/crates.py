@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from m31r_core.cargo import Snapshot, Workspace
     from m31r_core.cargo.compiler import Compiler, Verdict
     from m31r_core.cargo.diagnostics import Diagnostic
     from m31r_core.cargo.process import Deadline
-    from m31r_core.cargo.workspace import Snapshot, Workspace
     from m31r_core.repair.fixes import Fix
 
 Place = tuple[str, int]
@@ -66,7 +66,7 @@ class Crates:
         Raises CargoError when the compiler cannot answer.
         """
         # Imported here: a session without errors needs none of it.
-        from m31r_core.cargo.workspace import Workspace
+        from m31r_core.cargo import Workspace
 
         with self._lock:
             workspace = self._workspaces.get(folder)

@@ -16,11 +16,14 @@ from typing import Any, get_args
 from rich.console import Console
 from rich.text import Text
 
+from m31r_core.bundle import find_bundle, load_bundle
+from m31r_core.cargo import Snapshot, Workspace
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
-from m31r_core.cargo.workspace import Snapshot, Workspace
+from m31r_core.engine import Completer, Engine
 from m31r_core.errors import ConfigError, M31RError
 from m31r_core.repair import Caution, Fix, RepairLimits, apply_edits, repair_all
+from m31r_core.repair.ranking import model_ranker
 from m31r_lsp.crates import Watched, crate_of
 from m31r_lsp.positions import with_line_ends
 from m31r_lsp.workspace_edit import by_file
@@ -38,9 +41,18 @@ class Change:
     after: bytes
 
 
-def fix(path: Path, *, apply: bool, as_json: bool, deadline_s: float, allow: Sequence[str]) -> int:
+def fix(
+    path: Path,
+    model: Path | None,
+    *,
+    apply: bool,
+    as_json: bool,
+    deadline_s: float,
+    allow: Sequence[str],
+) -> int:
     """Repair the crate around `path` and show the change; write it with `apply`.
 
+    `model` is the bundle that ranks repairs, None for the one that is found.
     Returns 0 when the crate compiles afterwards, 1 when errors remain. Raises ConfigError for
     wrong use, M31RError where nothing can be checked or a file changed meanwhile.
     """
@@ -51,7 +63,8 @@ def fix(path: Path, *, apply: bool, as_json: bool, deadline_s: float, allow: Seq
     # Without a terminal the spinner shows nothing.
     with Console(stderr=True, highlight=False).status("reading the crate") as spinner:
         snapshot = Workspace(folder).snapshot({}, Deadline(_START_S))
-        found = _repair(snapshot, deadline_s, allowed, spinner.update)
+        completer = _completer(model, folder) if snapshot.errors else None
+        found = _repair(snapshot, completer, deadline_s, allowed, spinner.update)
     changes = [] if found is None else _changes(snapshot, found)
     remaining = list(snapshot.errors) if found is None else list(found.verdict.errors)
     written = apply and bool(changes)
@@ -82,8 +95,23 @@ def _cautions(allow: Sequence[str]) -> frozenset[str]:
     return frozenset(known if "all" in allow else allow)
 
 
+def _completer(model: Path | None, folder: Path) -> Completer | None:
+    """Load the model that ranks repairs; without one that is named there need not be any."""
+    try:
+        bundle = find_bundle(explicit=model, workspace=folder)
+        return Completer(Engine.load(load_bundle(bundle)))
+    except M31RError:
+        if model is not None:
+            raise
+        return None
+
+
 def _repair(
-    snapshot: Snapshot, seconds: float, allowed: frozenset[str], tell: Callable[[str], None]
+    snapshot: Snapshot,
+    completer: Completer | None,
+    seconds: float,
+    allowed: frozenset[str],
+    tell: Callable[[str], None],
 ) -> Fix | None:
     """Return the largest repair without a caution; one with the allowed ones if more goes away."""
     if not snapshot.errors:
@@ -96,9 +124,11 @@ def _repair(
         tell(f"{checks} candidates compiled")
 
     compiler = Watched(snapshot, checked)
-    best = _passing(repair_all(compiler, RepairLimits(seconds=seconds, cautions=False)))
+    rank = model_ranker(completer) if completer else None
+    strict = RepairLimits(seconds=seconds, cautions=False)
+    best = _passing(repair_all(compiler, strict, rank=rank))
     if allowed and (best is None or best.verdict.errors):
-        other = _passing(repair_all(compiler, RepairLimits(seconds=seconds)))
+        other = _passing(repair_all(compiler, RepairLimits(seconds=seconds), rank=rank))
         more = other is not None and (
             best is None or len(other.verdict.errors) < len(best.verdict.errors)
         )

@@ -14,7 +14,7 @@ from m31r_lsp.documents import Encoding
 from m31r_lsp.positions import ByteLines
 
 if TYPE_CHECKING:
-    from m31r_core.cargo.workspace import Snapshot
+    from m31r_core.cargo import Snapshot
 
 SOURCE = "m31r"
 _CODES = "https://doc.rust-lang.org/error_codes/{}.html"

@@ -6,15 +6,18 @@ Runs in a thread of its own. What it finds stays with the state of the crate it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lsprotocol import types
 
+from m31r_core.cargo.compiler import Compiler
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
 from m31r_core.engine import Completer
-from m31r_core.repair import Fix, RepairLimits, find_fixes, repair_all
+from m31r_core.repair import Candidate, Fix, Ranker, RepairLimits, find_fixes, repair_all
+from m31r_core.repair.proposals import model_proposals
+from m31r_core.repair.ranking import model_ranker
 from m31r_core.repair.rewrite import find_rewrites, rewrites_at
 from m31r_lsp.crates import Crates, Findings, Watched
 from m31r_lsp.matching import Match, locate, match
@@ -23,8 +26,9 @@ from m31r_lsp.questions import FIX_ALL, Question
 from m31r_lsp.settings import CheckSettings
 from m31r_lsp.worker import Cancelled
 
-_MORE_S = 1.5
+_MORE_S = 1.0
 _ERRORS = 3
+_PROPOSALS = 4
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def quick_fixes(findings: Findings, matches: list[Match]) -> Iterator[Found]:
             if fix.edits in seen:
                 continue
             seen.add(fix.edits)
-            best = preferred and not fix.cautions
+            best = preferred and not fix.cautions and not _written(fix)
             preferred = preferred and not best
             yield Found(types.CodeActionKind.QuickFix.value, fix, each.diagnostics, best)
 
@@ -141,7 +145,14 @@ class _Searcher:
         key = self.findings.key(error)
         if key not in self.findings.fixes:
             fixes = self._take(
-                lambda limits, stop: find_fixes(self._compiler, error, limits, cancelled=stop),
+                lambda limits, stop: find_fixes(
+                    self._compiler,
+                    error,
+                    limits,
+                    rank=self._rank(),
+                    propose=self._propose,
+                    cancelled=stop,
+                ),
                 lambda fix: fix.repairs(error),
             )
             if self.cancelled():
@@ -177,6 +188,7 @@ class _Searcher:
             fix = repair_all(
                 self._compiler,
                 RepairLimits(seconds=self.settings.fix_all_s, cautions=False),
+                rank=self._rank(),
                 cancelled=self.cancelled,
             )
             if self.cancelled():
@@ -184,6 +196,17 @@ class _Searcher:
             usable = fix is not None and fix.verdict.passed and not fix.cautions
             self.findings.all_fixed["all"] = fix if usable else None
         return self.findings.all_fixed["all"]
+
+    def _rank(self) -> Ranker | None:
+        completer = self.model()
+        return model_ranker(completer, cancelled=self.cancelled) if completer else None
+
+    def _propose(self, compiler: Compiler, error: Diagnostic) -> Sequence[Candidate]:
+        """What the model would write; not for all errors at once: nobody reads those."""
+        completer = self.model()
+        if completer is None:
+            return ()
+        return model_proposals(completer, compiler, error, n=_PROPOSALS, cancelled=self.cancelled)
 
     def _take(
         self,
@@ -208,6 +231,13 @@ class _Searcher:
             if not fixes:
                 end = min(end, time.monotonic() + _MORE_S)
             fixes.append(fix)
-            if len(fixes) == self.settings.actions or stop():
+            if sum(not _written(each) for each in fixes) == self.settings.actions or stop():
                 break
-        return tuple(sorted(fixes, key=lambda fix: bool(fix.cautions)))
+        # What the model wrote compiles, but may do something else.
+        fixes.sort(key=lambda fix: (bool(fix.cautions), _written(fix)))
+        return tuple(fixes[: self.settings.actions])
+
+
+def _written(fix: Fix) -> bool:
+    """Whether the model wrote some of it."""
+    return any(step.source == "model" for step in fix.steps)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from tests.lsp.conftest import SPEAK, Wire, at
 from tests.lsp.crates import (
@@ -428,3 +429,23 @@ def test_rewrites_are_not_sought_unasked(serve: Any, tmp_path: Path) -> None:
     wire, _, uri = serve({"src/main.rs": UNFINISHED}, env={"PATH": counted.path})
     assert wire.actions(uri, 12, 8, triggerKind=2) == []
     assert counted.calls() == 0
+
+
+def test_no_compiler_outlives_the_server(serve: Any, tmp_path: Path) -> None:
+    held = counting_rust(tmp_path, before="exec sleep 300")
+    wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": held.path})
+    wire.request("textDocument/codeAction", at(uri, MOVED_LINE, 16, only=["quickfix"]))
+    while held.calls() == 0:
+        time.sleep(0.05)
+    children = psutil.Process(wire.process.pid).children(recursive=True)
+    assert wire.leave() == 0
+    gone, alive = psutil.wait_procs(children, timeout=30)
+    assert gone
+    assert not alive
+
+
+def test_what_the_model_wrote_is_tagged(serve: Any) -> None:
+    wire, _, uri = serve({"src/main.rs": UNFINISHED}, capabilities=RICH)
+    actions = wire.actions(uri, 12, 8, only=["refactor.rewrite"])
+    assert actions
+    assert all(action.get("tags") in (None, [1]) for action in actions)

@@ -38,6 +38,10 @@ def test_a_wrong_key_is_named_and_takes_no_other_with_it() -> None:
         {"completion": {"min_confidence": 2}},
         {"completion": {"max_new_tokens": 0}},
         {"threads": 0},
+        {"check": {"on_save": "always"}},
+        {"check": {"deadline_s": 0}},
+        {"check": {"actions": 0}},
+        {"check": {"rest_s": -1}},
         {"nonsense": {"deep": {"er": []}}},
     ],
 )
@@ -45,6 +49,15 @@ def test_what_is_refused_changes_nothing(source: dict[str, object]) -> None:
     settings, refusals = resolve({"editor": source})
     assert settings == Settings()
     assert len(refusals) == 1
+
+
+def test_what_is_compiled_and_when() -> None:
+    settings, refusals = resolve(
+        {"editor": {"check": {"on_save": "off"}}, "file": {"check": {"deadline_s": 3}}}
+    )
+    assert refusals == []
+    assert (settings.check.on_save, settings.check.deadline_s) == ("off", 3.0)
+    assert settings.check.completions
 
 
 def test_what_editors_send() -> None:
