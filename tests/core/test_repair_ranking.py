@@ -89,13 +89,16 @@ def test_the_ranker_keeps_the_order_of_weights_among_equals(
     st.floats(0, 1),
     st.one_of(st.none(), st.floats(allow_nan=False)),
     st.floats(0, 100),
+    st.integers(0, 5000),
 )
 def test_scores_are_probabilities_that_grow_with_the_gain(
-    weight: float, gain: float | None, more: float
+    weight: float, gain: float | None, more: float, size: int
 ) -> None:
-    assert 0 < combine(weight, gain) < 1
+    score = combine(weight, gain, size)
+    assert 0 < score < 1
+    assert combine(weight, gain, size + 9) < score
     if gain is not None:
-        assert combine(weight, gain + more) >= combine(weight, gain)
+        assert combine(weight, gain + more, size) >= score
 
 
 def test_proposals_change_something_and_parse(completer: Completer, program: Program) -> None:

@@ -47,7 +47,7 @@ def likely_bodies(place: Place) -> list[Body]:
     for rule in (standard_bodies, _constructors, _setters, _accessors, _variants, _delegations,
                  _siblings, _operations):  # fmt: skip
         for text, weight in rule(place):
-            found[text] = max(found.get(text, 0.0), weight)
+            found[text] = max(found.get(text, 0.0), min(weight, 1.0))
     ordered = sorted(found.items(), key=lambda pair: -pair[1])
     # A function that calls itself, or one that calls it, would not come to an end.
     names = "|".join(map(re.escape, sorted({place.function.name, *place.callers})))
@@ -63,7 +63,11 @@ def _accessors(place: Place) -> Iterator[tuple[str, float]]:
     fields = place.definition.fields
     for each in fields[: 4 * _MOST_FIELDS]:
         near = _nearness(function.name, each, fields)
-        if near < 0.3 and without_lifetimes(each.type) not in without_lifetimes(function.returns):
+        if (
+            near < 0.3
+            and function.name != "is_empty"
+            and without_lifetimes(each.type) not in without_lifetimes(function.returns)
+        ):
             continue
         for text, weight in _adapted(f"self.{each.name}", each.type, function):
             yield text, weight * near
@@ -128,7 +132,9 @@ def _conversions(
         if inner in ("AtomicBool", "Cell"):
             yield f"{path}.{'get()' if inner == 'Cell' else 'load(Ordering::Relaxed)'}", 0.7
         if is_number(type_):
-            yield f"{path} == 0", 0.5
+            counts = re.search(r"(?:\b|_)(?:len|length|count|size)$", path)
+            empty = function.name == "is_empty" and counts
+            yield f"{path} == 0", 2.5 if empty else 0.5
             yield f"{path} != 0", 0.5
         yield f"{path}.is_empty()", 0.5
         if function.parameters:
@@ -184,7 +190,12 @@ def _delegations(place: Place) -> Iterator[tuple[str, float]]:
         if function.returns == "()":
             yield f"{call};", weight
         yield call, weight
-        if place.type(function.returns) == "Self":
+        returns = place.type(function.returns.removeprefix("&mut ").strip())
+        if function.receiver == "&mut self" and returns == "Self":
+            yield f"{call};\nself", weight
+        if function.receiver == "self" and returns == "Self":
+            yield f"self.{each.name} = {call};\nself", weight * 0.8
+        if returns == "Self":
             yield f"Self({call})" if each.name == "0" else f"Self {{ {each.name}: {call} }}", weight
 
 
@@ -195,6 +206,14 @@ def _siblings(place: Place) -> Iterator[tuple[str, float]]:
     owned = [(other, True) for other in place.siblings]
     for other, is_own in [*owned, *((other, False) for other in place.free)]:
         theirs = without_lifetimes(place.type(other.returns))
+        if (
+            is_own
+            and other.receiver
+            and not other.parameters
+            and re.match(r"(?:as_|inner|get_mut|get_ref|iter|borrow)", other.name)
+        ):
+            inner = ", ".join(parameter.name for parameter in function.parameters)
+            yield f"self.{other.name}().{function.name}({inner})", 0.3
         if other.name == function.name or theirs != own or own == "()":
             continue
         if other.receiver and not function.receiver:
@@ -251,7 +270,8 @@ def _constructors(place: Place) -> Iterator[tuple[str, float]]:
         wrap = "Some({})" if wrapped[1] == "Option" else "Ok({})"
     if returns != "Self" and bare(returns) != definition.name:
         return
-    for literal, weight in build(definition.variants[0], "Self", function.parameters):
+    path = "Self" if "Self" in function.returns else definition.name
+    for literal, weight in build(definition.variants[0], path, function.parameters):
         yield wrap.format(literal), weight
     if not function.parameters:
         if function.name != "default":

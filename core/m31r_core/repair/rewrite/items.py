@@ -16,6 +16,7 @@ from m31r_core.repair.edits import Edit, lay
 from m31r_core.repair.fixes import Fix
 from m31r_core.repair.rewrite.bodies import likely_bodies
 from m31r_core.repair.rewrite.checking import Checker
+from m31r_core.repair.rewrite.imports import shortened
 from m31r_core.repair.rewrite.signature import Definitions, bare, place_of, snake, squeeze
 from m31r_core.repair.rewrite.traits import STANDARD
 from m31r_core.repair.rewrite.written import in_block, rank, written_bodies
@@ -136,7 +137,8 @@ def _filled(
             bodies += written_bodies(completer, virtual, function, n=3, cancelled=cancelled)
             bodies = rank(completer, virtual, function, bodies, cancelled=cancelled)
         head = stub[: stub.rindex("{")]
-        options = [head + in_block(body.text, "") for body in bodies[:_MOST_BODIES]]
+        texts = [shortened(body.text, missing.source.text) for body in bodies[:_MOST_BODIES]]
+        options = [head + in_block(each, "") for each in texts]
         tries = [candidate([*items[:i], option, *items[i + 1 :]]) for option in options]
         better = next(checker.passing(tries, own), None)
         if better is not None:
@@ -222,19 +224,7 @@ def _from_standard(missing: _Missing, name: str) -> str | None:
         return None
     argument = missing.arguments[0] if missing.arguments else "Self"
     text = text.replace("{argument}", argument)
-    for module in ("fmt", "io", "cmp", "hash"):
-        if _imports_module(missing.source.text, module):
-            text = text.replace(f"std::{module}::", f"{module}::")
-    return text
-
-
-def _imports_module(text: bytes, module: str) -> bool:
-    name = module.encode()
-    return bool(
-        re.search(rb"\buse (?:std|core)::" + name + rb"\s*;", text)
-        or re.search(rb"\buse (?:std|core)::" + name + rb"::\{[^}]*\bself\b", text)
-        or re.search(rb"\buse (?:std|core)::\{[^}]*\b" + name + rb"\b(?!::)", text)
-    )
+    return shortened(text, missing.source.text)
 
 
 def _from_rustc(missing: _Missing, name: str) -> str | None:

@@ -16,6 +16,7 @@ from m31r_core.repair.fixes import Fix
 from m31r_core.repair.rewrite.arms import missing_arms
 from m31r_core.repair.rewrite.bodies import Body, likely_bodies
 from m31r_core.repair.rewrite.checking import Checker
+from m31r_core.repair.rewrite.imports import shortened
 from m31r_core.repair.rewrite.items import missing_items
 from m31r_core.repair.rewrite.places import open_match, trait_impl, unfinished_function
 from m31r_core.repair.rewrite.signature import Definitions, find_definitions, place_of
@@ -69,7 +70,8 @@ def _bodies(
     assert body is not None
     compiler = checker.compiler
     place = place_of(source, function, definitions)
-    bodies = likely_bodies(place)
+    likely = [Body(shortened(each.text, source.text), each.weight) for each in likely_bodies(place)]
+    bodies = list({each.text: each for each in reversed(likely)}.values())[::-1]
     if completer is not None:
         known = {each.text for each in bodies}
         written = written_bodies(completer, source, function, n=_WRITTEN, cancelled=cancelled)

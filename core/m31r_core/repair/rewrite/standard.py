@@ -58,6 +58,7 @@ def _display(place: Place) -> Bodies:
         yield f'write!({f}, "{{}}", self.{name})', 0.85
         yield f"self.{name}.fmt({f})", 0.75
         yield f"std::fmt::Display::fmt(&self.{name}, {f})", 0.6
+        yield f"fmt::Display::fmt(&self.{name}, {f})", 0.6
         yield f'write!({f}, "{{:?}}", self.{name})', 0.4
         yield f"{f}.write_str(&self.{name})", 0.4
     elif fields:
@@ -85,7 +86,7 @@ def _debug(place: Place) -> Bodies:
         ]
         yield _match("self", arms), 0.5
         return
-    if definition is None:
+    if definition is None or definition.is_enum:
         return
     is_tuple = definition.variants[0].shape == "tuple"
     calls = "".join(

@@ -14,7 +14,7 @@ from m31r_core.repair.source import SourceText, field
 from m31r_core.syntax import parse
 
 # How the model's likelihood and the template's weight count; docs/rewrite.md says how chosen.
-LIKELIHOOD_SHARE = 0.25
+LIKELIHOOD_SHARE = 0.12
 MODEL_WEIGHT = 0.3
 _REFUSED = re.compile(r"\b(?:todo|unimplemented|panic|unreachable)!|\bunsafe\b")
 _MOST_SCORED = 48
