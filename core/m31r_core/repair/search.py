@@ -232,7 +232,7 @@ def find_fixes(
                     titles.add(fix.title)
                     found = True
                     yield fix
-            if not heavy and not found and not cautious:
+            if not heavy and not found:
                 for fix in _deeper(search, error, open_states):
                     if fix.cautions:
                         cautious.append(fix)

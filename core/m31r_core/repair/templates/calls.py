@@ -402,8 +402,8 @@ def cast(problem: Problem) -> Iterator[Candidate]:
         (text, 0.3),
     ]
     if target == "char":
-        forms.append((f"char::from_u32({text}).unwrap_or_default()", 0.4))
-        forms.append((f"({text} as u8) as char", 0.5))
+        forms.append((f"char::from_u32({text}).unwrap_or_default()", 0.65))
+        forms.append((f"({text} as u8) as char", 0.4))
     for form, weight in forms:
         yield problem.propose(f"write `{form}`", here.replace(node, form), weight)
 
