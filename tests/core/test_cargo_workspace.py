@@ -507,6 +507,77 @@ def test_what_was_learned_outlives_the_process(crate: Path, tmp_path: Path) -> N
         assert not snapshot.check({"src/part.rs": WRONG}, Deadline(20.0)).passed
 
 
+def test_what_is_remembered_depends_on_files_that_came_later(tmp_path: Path) -> None:
+    """A file that no unit read at first is part of the state once one does, in every process."""
+    crate = write(
+        tmp_path / "tiny",
+        {"Cargo.toml": MANIFEST, "src/lib.rs": LIBRARY, "src/orphan.rs": "pub fn f() {}\n"},
+    )
+    assert Workspace(crate).snapshot(NOTHING, soon()).errors == ()
+    write(crate, {"src/lib.rs": "mod orphan;\n" + LIBRARY})
+    assert Workspace(crate).snapshot(NOTHING, soon()).errors == ()
+    write(crate, {"src/orphan.rs": BROKEN})
+    for _ in range(2):
+        errors = Workspace(crate).snapshot(NOTHING, soon()).errors
+        assert [error.code for error in errors] == ["E0308"]
+    write(crate, {"src/orphan.rs": "pub fn f() {}\n"})
+    assert Workspace(crate).snapshot(NOTHING, soon()).errors == ()
+
+
+def test_a_folder_with_blanks_and_a_module_called_target(tmp_path: Path) -> None:
+    crate = write(
+        tmp_path / "my crâte",
+        {
+            "Cargo.toml": MANIFEST,
+            "src/lib.rs": "pub mod target;\n",
+            "src/target/mod.rs": LIBRARY,
+        },
+    )
+    snapshot = Workspace(crate).snapshot(NOTHING, soon())
+    assert snapshot.paths() == ["src/lib.rs", "src/target/mod.rs"]
+    verdict = fast_and_slow(snapshot, {"src/target/mod.rs": WRONG})
+    assert places(verdict) == {("E0308", "src/target/mod.rs")}
+
+
+def test_linked_files_are_read_and_never_written_through(tmp_path: Path) -> None:
+    shared = write(tmp_path / "elsewhere", {"part.rs": LIBRARY})
+    crate = write(tmp_path / "tiny", {"Cargo.toml": MANIFEST, "src/lib.rs": "pub mod part;\n"})
+    (crate / "src/part.rs").symlink_to(shared / "part.rs")
+    before = fingerprint(shared)
+    snapshot = Workspace(crate).snapshot(NOTHING, soon())
+    assert snapshot.text("src/part.rs").decode() == LIBRARY
+    verdict = fast_and_slow(snapshot, {"src/part.rs": WRONG})
+    assert places(verdict) == {("E0308", "src/part.rs")}
+    assert fingerprint(shared) == before
+
+
+def test_a_macro_that_writes_beside_the_sources_writes_into_the_copy(tmp_path: Path) -> None:
+    derive = (
+        "use proc_macro::TokenStream;\n"
+        "#[proc_macro]\n"
+        "pub fn note(_: TokenStream) -> TokenStream {\n"
+        '    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap();\n'
+        '    std::fs::write(format!("{here}/NOTE.txt"), "written").unwrap();\n'
+        "    TokenStream::new()\n"
+        "}\n"
+    )
+    crate = write(
+        tmp_path / "user",
+        {
+            "Cargo.toml": MANIFEST
+            + '[dependencies]\nnotes = { path = "notes" }\n[workspace]\nmembers = ["notes"]\n',
+            "NOTE.txt": "by hand",
+            "src/lib.rs": "notes::note!();\n" + LIBRARY,
+            "notes/Cargo.toml": MANIFEST.replace("tiny", "notes") + "[lib]\nproc-macro = true\n",
+            "notes/src/lib.rs": derive,
+        },
+    )
+    before = fingerprint(crate)
+    snapshot = Workspace(crate).snapshot(NOTHING, soon())
+    assert fast_and_slow(snapshot, replaced(snapshot, "src/lib.rs", "x * 2", "x * 3")).passed
+    assert fingerprint(crate) == before
+
+
 def test_records_hold_no_environment_but_cargos(
     crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 from m31r_core.cargo.learn import Learned, result_as_json, result_from_json
 from m31r_core.cargo.units import Result
 
-REMEMBERED = 4096
-"""Results of single units in memory."""
+REMEMBERED = 8 << 20
+"""Characters of rustc's messages that are kept in memory; the parsed ones take about as much."""
+
+OVERHEAD = 1 << 10
+"""What a result counts beside its messages, in characters."""
 
 
 class Sources:
@@ -95,6 +98,7 @@ class Results:
         self._file = file
         self._guard = threading.Lock()
         self._found: OrderedDict[str, Result] = OrderedDict()
+        self._size = 0
         self._saved: set[str] = set()
 
     def get(self, keys: Keys, unit: str) -> Result | None:
@@ -109,9 +113,12 @@ class Results:
     def put(self, keys: Keys, unit: str, result: Result) -> None:
         """Remember what came of the unit in its state."""
         with self._guard:
-            self._found[keys(unit, wide=result.sources is None)] = result
-            while len(self._found) > REMEMBERED:
-                self._found.popitem(last=False)
+            key = keys(unit, wide=result.sources is None)
+            self._drop(key)
+            self._found[key] = result
+            self._size += _size(result)
+            while self._size > REMEMBERED and len(self._found) > 1:
+                self._drop(next(iter(self._found)))
 
     def load(self, sources: Sources) -> None:
         """Add what was saved, and to `sources` the files that it depends on."""
@@ -124,7 +131,10 @@ class Results:
             if result.sources is not None:
                 sources.add(unit, result.sources)
         with self._guard:
-            self._found.update({key: result for key, (_, result) in found.items()})
+            for key, (_, result) in found.items():
+                self._drop(key)
+                self._found[key] = result
+                self._size += _size(result)
             self._saved = set(found)
 
     def save(self, keys: Keys, units: Iterable[str]) -> None:
@@ -137,6 +147,15 @@ class Results:
             self._saved = set(kept)
         record = {key: (unit, result_as_json(result)) for key, (unit, result) in kept.items()}
         replace_text(self._file, json.dumps(record))
+
+    def _drop(self, key: str) -> None:
+        found = self._found.pop(key, None)
+        if found is not None:
+            self._size -= _size(found)
+
+
+def _size(result: Result) -> int:
+    return OVERHEAD + sum(map(len, result.lines))
 
 
 def replace_text(file: Path, text: str) -> None:
