@@ -25,34 +25,20 @@ from m31r_core.cargo.units import (
     unit_from_json,
 )
 
-ARGV = [
-    "/toolchain/rustc",
-    "--crate-name",
-    "app",
-    "--edition=2021",
-    "src/main.rs",
-    "--error-format=json",
-    "--json=artifacts",
-    "--crate-type",
-    "bin",
-    "--emit=dep-info,metadata",
-    "-C",
-    "debuginfo=2",
-    "-C",
-    "metadata=aa",
-    "-C",
-    "extra-filename=-bb",
-    "--out-dir",
-    "/copy/target/deps",
-    "-C",
-    "incremental=/copy/target/incremental",
-    "-L",
-    "dependency=/copy/target/deps",
-    "--extern",
-    "lib=/copy/target/deps/liblib-cc.rmeta",
-    "--extern",
-    "std",
-]
+CALL = """
+    /toolchain/rustc --crate-name app --edition=2021 src/main.rs --error-format=json
+    --json=artifacts --crate-type bin --emit=dep-info,metadata -C debuginfo=2
+    -C metadata=aa -C extra-filename=-bb --out-dir /copy/target/deps
+    -C incremental=/copy/target/incremental -L dependency=/copy/target/deps
+    --extern lib=/copy/target/deps/liblib-cc.rmeta --extern std
+"""
+MOVED = """
+    /toolchain/rustc --crate-name app --edition=2021 src/main.rs --error-format=json
+    --crate-type bin --emit=dep-info,metadata -C debuginfo=2
+    -C metadata=aa -C extra-filename=-bb --out-dir /lane/deps -L dependency=/lane/deps
+    -L dependency=/copy/target/deps --extern lib=/lane/deps/liblib-cc.rmeta --extern std
+    -C incremental=/lane/incremental/app-bb
+"""
 
 
 def unit(name: str, *needed: str) -> Unit:
@@ -72,7 +58,7 @@ def test_a_call_is_written_down_without_the_users_environment(tmp_path: Path) ->
         "M31R_RECORDS": str(tmp_path),
         "M31R_BASE": recorder.base(own, "salt"),
     }
-    command = [sys.executable, "-IS", recorder.__file__, *ARGV]
+    command = [sys.executable, "-IS", recorder.__file__, *CALL.split()]
     subprocess.run(command, check=True, env=environment, cwd=tmp_path)
     (file,) = tmp_path.glob("*.json")
     assert file.name == "app-bb.json"
@@ -94,7 +80,7 @@ def test_what_is_no_record_is_none(tmp_path: Path, text: str) -> None:
 
 
 def test_a_call_is_moved_to_a_lane() -> None:
-    call = Unit("app-bb", tuple(ARGV), "/copy/tree/ws", {}, "/ws/src/main.rs", "/ws")
+    call = Unit("app-bb", tuple(CALL.split()), "/copy/tree/ws", {}, "/ws/src/main.rs", "/ws")
     command = command_line(
         call,
         place=lambda text: text.replace("/copy/tree", "/lane/tree"),
@@ -103,35 +89,7 @@ def test_a_call_is_moved_to_a_lane() -> None:
         out_dir=Path("/lane/deps"),
         incremental=Path("/lane/incremental/app-bb"),
     )
-    assert command == [
-        "/toolchain/rustc",
-        "--crate-name",
-        "app",
-        "--edition=2021",
-        "src/main.rs",
-        "--error-format=json",
-        "--crate-type",
-        "bin",
-        "--emit=dep-info,metadata",
-        "-C",
-        "debuginfo=2",
-        "-C",
-        "metadata=aa",
-        "-C",
-        "extra-filename=-bb",
-        "--out-dir",
-        "/lane/deps",
-        "-L",
-        "dependency=/lane/deps",
-        "-L",
-        "dependency=/copy/target/deps",
-        "--extern",
-        "lib=/lane/deps/liblib-cc.rmeta",
-        "--extern",
-        "std",
-        "-C",
-        "incremental=/lane/incremental/app-bb",
-    ]
+    assert command == MOVED.split()
 
 
 def test_units_come_behind_what_they_need() -> None:
@@ -152,7 +110,7 @@ def test_dep_info_names_any_file(names: list[str]) -> None:
         file = Path(folder, "app.d")
         file.write_text(text, "utf-8")
         found = dep_info_sources(file, "/lane/ws", "/lane")
-    assert found == {os.path.normpath(f"/ws/{path}") for path in paths}
+    assert found == frozenset(os.path.normpath(f"/ws/{path}") for path in paths)
 
 
 def scan(root: Path) -> Scanner:
