@@ -16,7 +16,6 @@ import random
 import re
 import statistics
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,16 +24,18 @@ from rich.console import Console
 from rich.table import Table
 from tree_sitter import Node
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.core.programs import load_crate, program_of
+
 from m31r_core.bundle import load_bundle
-from m31r_core.cargo import CargoError, Deadline
-from m31r_core.cargo.program import Program
+from m31r_core.cargo import Deadline
 from m31r_core.engine import Completer, Engine
 from m31r_core.repair.rewrite import find_rewrites
 from m31r_core.repair.search import RepairLimits
 from m31r_core.repair.source import SourceText, field
 
 MOST_STATEMENTS = 3
-LINES = range(150, 6000)
 WRONG = b"{ let m31r: () = 1u8; loop {} }"
 
 
@@ -111,7 +112,7 @@ def _fill(
     text = files[hole.path]
     open_text = text[: hole.start] + b"{ todo!() }" + text[hole.end :]
     offers, sources, first_s = [], [], None
-    with _program({**files, hole.path: open_text}, hole.edition) as program:
+    with program_of({**files, hole.path: open_text}, hole.edition) as program:
         limits = RepairLimits(seconds=seconds)
         for fix in find_rewrites(program, hole.path, hole.start + 2, limits, completer=completer):
             first_s = fix.seconds if first_s is None else first_s
@@ -146,7 +147,7 @@ def _holes(
     chance.shuffle(crates)
     left = count
     for crate in crates:
-        loaded = _load(crate)
+        loaded = load_crate(crate)
         if loaded is None:
             continue
         edition, files = loaded
@@ -163,33 +164,6 @@ def _holes(
                 yield files, hole
         if not left:
             return
-
-
-def _load(crate: Path) -> tuple[str, dict[str, bytes]] | None:
-    """Return edition and sources of a library crate that compiles alone, None for others."""
-    try:
-        manifest = tomllib.loads((crate / "Cargo.toml").read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None
-    needed = [
-        name
-        for name, value in manifest.get("dependencies", {}).items()
-        if not (isinstance(value, dict) and value.get("optional"))
-    ]
-    builds = (crate / "build.rs").exists() or manifest.get("lib", {}).get("proc-macro")
-    if needed or builds or not (crate / "src" / "lib.rs").exists():
-        return None
-    files = {
-        str(path.relative_to(crate)): path.read_bytes() for path in (crate / "src").rglob("*.rs")
-    }
-    if sum(text.count(b"\n") for text in files.values()) not in LINES:
-        return None
-    edition = str(manifest.get("package", {}).get("edition", "2015"))
-    try:
-        with _program(files, edition) as program:
-            return None if program.errors else (edition, files)
-    except CargoError:
-        return None
 
 
 def _small_functions(source: SourceText) -> Iterator[tuple[str, int, int, bytes]]:
@@ -215,12 +189,8 @@ def _is_compiled(files: dict[str, bytes], hole: Hole) -> bool:
     """Whether rustc looks at the function: not for tests, not for another platform."""
     text = files[hole.path]
     wrong = text[: hole.start] + WRONG + text[hole.end :]
-    with _program(files, hole.edition) as program:
+    with program_of(files, hole.edition) as program:
         return not program.check({hole.path: wrong}, Deadline(60)).passed
-
-
-def _program(files: dict[str, bytes], edition: str) -> Program:
-    return Program(files, edition=edition, main="src/lib.rs", crate_type="lib", sandbox=None)
 
 
 def _parser() -> argparse.ArgumentParser:

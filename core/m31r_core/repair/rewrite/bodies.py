@@ -61,14 +61,13 @@ def _accessors(place: Place) -> Iterator[tuple[str, float]]:
     if not function.receiver or place.definition is None or function.returns == "()":
         return
     fields = place.definition.fields
+    returns = without_lifetimes(function.returns)
+    fitting = [each for each in fields if without_lifetimes(each.type) in returns]
     for each in fields[: 4 * _MOST_FIELDS]:
         near = _nearness(function.name, each, fields)
-        if (
-            near < 0.3
-            and function.name != "is_empty"
-            and without_lifetimes(each.type) not in without_lifetimes(function.returns)
-        ):
-            continue
+        alone = fitting == [each] and returns != "bool"
+        if near < 0.3 and not alone and function.name != "is_empty":
+            continue  # neither its name nor its type says that it is meant
         for text, weight in _adapted(f"self.{each.name}", each.type, function):
             yield text, weight * near
 
@@ -221,6 +220,8 @@ def _siblings(place: Place) -> Iterator[tuple[str, float]]:
         arguments = _arguments(other, function)
         if arguments is None:
             continue
+        if not _may_stand_for(other, function):
+            continue
         near = difflib.SequenceMatcher(None, function.name, other.name).ratio()
         head = "self." if other.receiver else "Self::" if is_own else ""
         if is_own and not place.owner:
@@ -237,6 +238,18 @@ def _siblings(place: Place) -> Iterator[tuple[str, float]]:
                 yield f"self.{other.name}() == 0", 0.7 if function.name == "is_empty" else 0.3
             if other.returns == "bool" and not other.parameters and function.receiver:
                 yield f"!self.{other.name}()", 0.25
+
+
+def _may_stand_for(other: Function, function: Function) -> bool:
+    """Whether one function may be the other in general: more arguments, or a part of the name.
+
+    Two of the same kind, like `stdin` and `stdout`, are alternatives and not each other.
+    """
+    if len(other.parameters) > len(function.parameters):
+        return True
+    theirs, ours = set(other.name.split("_")), set(function.name.split("_"))
+    makes = {"new", "default", "with", "from", "empty"}
+    return theirs <= ours or ours <= theirs or bool(theirs & makes and ours & makes)
 
 
 def _arguments(callee: Function, caller: Function) -> list[str] | None:
@@ -434,10 +447,5 @@ def _operations(place: Place) -> Iterator[tuple[str, float]]:
     if len(names) == 1 and own != "()":
         for call in dict.fromkeys((function.name, _PREFIXES.sub("", function.name))):
             yield f"{names[0]}.{call}()", 0.25
-    for parameter in function.parameters:
-        if without_lifetimes(parameter.type) == own:
-            yield parameter.name, 0.15
-    if function.receiver and place.type(function.returns) in ("Self", "&Self", "&mut Self"):
+    if place.trait and place.type(function.returns) in ("Self", "&Self", "&mut Self"):
         yield "self", 0.2
-    if function.receiver and own == place.owner and own:
-        yield "*self", 0.2

@@ -61,9 +61,9 @@ class Place:
     """A function, and what it can use.
 
     `owner` is the type of the impl around it, `trait` the last name of the trait that the impl
-    is of, both as written and without generic arguments of the trait; `siblings` are the other
-    functions of the owner in this file, `free` those of no owner; `callers` are the names of
-    those that call this one, which it must not call in turn.
+    is of, both as written and without generic arguments of the trait. `siblings` are the other
+    functions of the owner in this file, those of the same impl of a trait aside; `free` those of
+    no owner. `callers` are the names of those that call this one, which it must not call in turn.
     """
 
     function: Function
@@ -104,6 +104,8 @@ def place_of(source: SourceText, node: Node, definitions: Definitions) -> Place:
                 "declaration_list",
             ):
                 free.append(function_of(source, other))
+        elif trait and block is not None and around.id == block.id:
+            continue  # the items of one trait seldom call each other
         elif owner and bare(source.of(field(around, "type") or around)) == bare(owner):
             siblings.append(function_of(source, other))
     return Place(

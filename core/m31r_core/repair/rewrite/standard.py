@@ -108,7 +108,8 @@ def _borrowed(place: Place) -> Bodies:
         yield f"{mutable}self.{each.name}", weight
         yield f"self.{each.name}.{place.function.name}()", weight * 0.7
         yield f"self.{each.name}", weight * 0.5
-    yield "self", 0.6 if not fields else 0.3
+    if not place.trait.startswith("Deref"):  # there `self` would be dereferenced without end
+        yield "self", 0.6 if not fields else 0.3
 
 
 def _default(place: Place) -> Bodies:

@@ -14,7 +14,7 @@ from m31r_core.repair.source import SourceText, field
 from m31r_core.syntax import parse
 
 # How the model's likelihood and the template's weight count; docs/rewrite.md says how chosen.
-LIKELIHOOD_SHARE = 0.12
+LIKELIHOOD_SHARE = 0.15
 MODEL_WEIGHT = 0.3
 _REFUSED = re.compile(r"\b(?:todo|unimplemented|panic|unreachable)!|\bunsafe\b")
 _MOST_SCORED = 48
@@ -33,10 +33,12 @@ def written_bodies(
     request = CompletionRequest(
         source.path, f"{before}\n{indent}    ", f"\n{indent}}}{after}", kind="block"
     )
+    name = re.escape(source.of(field(function, "name") or function))
+    endless = re.compile(rf"[sS]elf(?:\.|::){name}\([^()]*\);?")
     found: dict[str, Body] = {}
     for completion in completer.candidates(request, n, cancelled=cancelled):
         text = closed(completion.text)
-        if text and not _REFUSED.search(text):
+        if text and not _REFUSED.search(text) and not endless.fullmatch(text.strip()):
             text = _outdent(text, indent + "    ")
             found.setdefault(text, Body(text, MODEL_WEIGHT))
     return list(found.values())
