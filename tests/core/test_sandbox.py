@@ -106,6 +106,18 @@ def test_there_is_no_network(sandbox: Sandbox, folder: Path) -> None:
     assert not server.accepted
 
 
+def test_there_are_no_namespaces_and_no_rights_to_be_had(sandbox: Sandbox, folder: Path) -> None:
+    script = "unshare --user --map-root-user --mount true; grep -E 'Cap|NoNew' /proc/self/status"
+    outcome = shell(sandbox, folder, script)
+    assert b"unshare failed" in outcome.stderr
+    values = dict(line.split(":\t") for line in outcome.stdout.decode().splitlines())
+    assert values.pop("NoNewPrivs") == "1"
+    if os.getuid() == 0:
+        assert set(values.values()) == {"0" * 16}
+    else:
+        assert values["CapEff"] == "0" * 16
+
+
 def test_limits_hold_at_benign_numbers(sandbox: Sandbox, folder: Path) -> None:
     def run(script: str, seconds: float | None = None) -> Outcome:
         return shell(sandbox, folder, script, seconds)

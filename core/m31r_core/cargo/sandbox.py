@@ -74,14 +74,16 @@ def _fresh_uid() -> int:
 class Sandbox:
     """A sandbox for one untrusted thing; `find_sandbox` makes one.
 
-    `bwrap` is None where there are no walls. `uid` is the user that commands run as when we are
-    root, who is exempt from the limit on processes; nobody else has it, so that it counts only
-    what runs here.
+    `bwrap` is None where there are no walls. `flat` forbids namespaces of the command's own, in
+    which it could mount file systems in memory; bubblewrap older than 0.8 cannot. `uid` is the user
+    that commands run as when we are root, who is exempt from the limit on processes; nobody else
+    has it, so that it counts only what runs here.
     """
 
     limits: Limits = field(default_factory=Limits)
     bwrap: Path | None = None
     toolchain: Path | None = None
+    flat: bool = True
     uid: int = field(default_factory=_fresh_uid)
 
     @property
@@ -116,7 +118,7 @@ class Sandbox:
             _must_be_readable(path, as_root)
         if write is not None and as_root:
             _give_away(write, self.uid)
-        limited = [*self._limits(as_root), *command]
+        limited = [*self._limits(as_root, cwd), *command]
         if self.bwrap is None:
             return [*_oom_first(), *_cut_off(), "env", "-i", *_assignments(environment), *limited]
         inside = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
@@ -125,7 +127,10 @@ class Sandbox:
             # Not in a user namespace: root's processes are not counted in one either.
             inside.remove("--unshare-all")
             inside += [f"--unshare-{each}" for each in ("ipc", "pid", "net", "uts", "cgroup-try")]
-            inside += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+            for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+                inside += ["--cap-add", name]
+        elif self.flat:
+            inside += ["--unshare-user", "--disable-userns"]
         inside += _system()
         size = str(self.limits.tmp_mb << 20)
         inside += ["--perms", "1777", "--size", size, "--tmpfs", str(TMP)]
@@ -152,7 +157,8 @@ class Sandbox:
     ) -> Outcome:
         """Run `command` as `wrap` says, for `seconds` (default and at most: `limits.wall_s`).
 
-        Nothing of it is left when this returns. Raises SandboxError as `wrap`.
+        Nothing of it is left when this returns. Raises SandboxError as `wrap`. What bubblewrap
+        itself says on standard error raises nothing: the command could say the same.
         """
         limits = self.limits
         ceiling = Ceiling(
@@ -171,9 +177,6 @@ class Sandbox:
             output_bytes=limits.output_mb << 20,
             watch=ceiling.met,
         )
-        first = outcome.stderr[:200]
-        if outcome.status == 1 and first.startswith(b"bwrap: ") and not outcome.stdout:
-            raise SandboxError(first.decode(errors="replace").splitlines()[0])
         return _name_signal(outcome)
 
     def environment(self) -> dict[str, str]:
@@ -182,7 +185,7 @@ class Sandbox:
         path = os.pathsep.join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
         return {"PATH": path, "HOME": str(TMP), "TMPDIR": str(TMP), "LANG": "C.UTF-8"}
 
-    def _limits(self, as_root: bool) -> list[str]:
+    def _limits(self, as_root: bool, cwd: Path) -> list[str]:
         """The programs that take rights and resources away, then run the rest of the line."""
         limits = self.limits
         command: list[str] = []
@@ -190,6 +193,10 @@ class Sandbox:
             user = str(self.uid)
             command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
             command += ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+            if self.flat:
+                # What only a user namespace can forbid; nothing else changes in this one.
+                command += [str(self.bwrap), "--unshare-user", "--disable-userns"]
+                command += ["--dev-bind", "/", "/", "--chdir", str(cwd), "--"]
         command += [
             "prlimit",
             f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}",
@@ -223,6 +230,9 @@ def find_sandbox(
         problem = _trial(sandbox)
         if not problem:
             return sandbox
+        if not _trial(replace(sandbox, flat=False)):
+            logger.warning("untrusted code can make namespaces of its own: %s", problem)
+            return replace(sandbox, flat=False)
     if require:
         raise SandboxError(problem)
     logger.warning(
@@ -239,7 +249,7 @@ def _trial(sandbox: Sandbox) -> str:
     limits = replace(sandbox.limits, wall_s=20.0)
     try:
         outcome = replace(sandbox, limits=limits).run(["true"], cwd=Path("/"))
-    except (SandboxError, OSError) as error:
+    except OSError as error:
         return f"bubblewrap does not work here: {error}"
     if outcome.ok:
         return ""
