@@ -37,6 +37,7 @@ def open_crate(extensions: Path, tmp_path: Path, bundle_path: Path) -> Any:
                 "m31r.server.arguments": [*log, "--model", str(bundle_path)],
                 "files.autoSave": "off",
                 "workbench.startupEditor": "none",
+                "workbench.editor.useModal": "off",
                 "chat.disableAIFeatures": True,
                 **(settings or {}),
             }
@@ -53,13 +54,45 @@ def test_a_borrow_error_is_fixed_with_the_action(open_crate: Open) -> None:
         ("workbench",),
         ("open", "main.rs", *CURSOR),
         ("status", "M31R", 60),
+        ("save",),
+        ("error", 120),
+        ("lightbulb", 60),
         ("quickfixes", "M31R: ", 120),
         ("screenshot", "vscode-actions"),
         ("take", "M31R: "),
         ("save",),
+        ("no_error", 60),
         ("screenshot", "vscode-fixed"),
     )
     assert any(title.startswith("M31R: ") and "checked" in title for title in answers["quickfixes"])
     assert (crate / "src/main.rs").read_text() != MOVED
     assert compiles(crate)
     assert not (crate / "target").exists()
+
+
+def test_nothing_is_compiled_until_the_workspace_is_trusted(
+    open_crate: Open, tmp_path: Path
+) -> None:
+    code, crate = open_crate(trust=False)
+    before = code.play(
+        ("workbench",),
+        ("status", "Restricted Mode", 20),
+        ("open", "main.rs", *CURSOR),
+        ("status", "M31R", 60),
+        ("save",),
+        ("offered", 60),
+        ("screenshot", "vscode-untrusted"),
+    )
+    assert before["offered"] == []
+    assert not (tmp_path / "home" / "cache" / "m31r").exists()
+    code.play(
+        ("workbench",),
+        ("click", ".part.banner :text('Manage')", 20),
+        ("click", ".workspace-trust-editor .monaco-button:has-text('Trust')", 20),
+        ("open", "main.rs", *CURSOR),
+        ("quickfixes", "M31R: ", 120),
+        ("take", "M31R: "),
+        ("save",),
+    )
+    assert {file.name for file in crate.iterdir()} == {"Cargo.toml", "src"}
+    assert compiles(crate)

@@ -17,6 +17,7 @@ const options = {
 const context = await chromium.launchPersistentContext(profile, options);
 const page = context.pages()[0];
 const GHOST = ".ghost-text-decoration, .ghost-text";
+const LIGHTBULB = ".lightBulbWidget, .glyph-margin-widgets [class*=gutter-lightbulb]";
 const ACTIONS = ".action-widget .monaco-list-row.action";
 
 const all = (selector) =>
@@ -45,32 +46,38 @@ async function menuWith(title, key, seconds) {
   }
 }
 
+/** Type into the box that `key` opens until `done` shows; what takes the focus closes the box. */
+async function ask(key, text, ready, done) {
+  for (let left = 3; ; left--) {
+    try {
+      await page.keyboard.press(key);
+      await visible(".quick-input-widget input", 10);
+      await page.keyboard.type(text);
+      await visible(ready, 10);
+      await page.keyboard.press("Enter");
+      return await visible(done, 10);
+    } catch (error) {
+      if (!left) throw error;
+      await page.keyboard.press("Escape");
+    }
+  }
+}
+
 const play = {
-  /** Open the folder; in a workspace that is not trusted yet answer the question with `trust`. */
-  async workbench(trust) {
+  async workbench() {
     await page.goto(url);
     await visible(".monaco-workbench", 60);
-    if (trust === undefined) return;
-    await page.click(`.monaco-dialog-box .monaco-button:has-text("${trust}")`, { timeout: 20000 });
-    await page.waitForSelector(".monaco-dialog-box", { state: "detached" });
   },
   /** Open `file` with the cursor at `line` and `column`, both from 1. */
   async open(file, line, column) {
-    await page.keyboard.press("Control+P");
-    await visible(".quick-input-widget input", 20);
-    await page.keyboard.type(file);
-    await visible(`.quick-input-list .monaco-list-row:has-text("${file}")`, 20);
-    await page.keyboard.press("Enter");
-    await visible(`.tab.active:has-text("${file}")`, 20);
+    const row = `.quick-input-list .monaco-list-row:has-text("${file}")`;
+    await ask("Control+P", file, row, `.tab.active:has-text("${file}")`);
     await page.click(".editor-instance .view-lines");
     await play.go(line, column);
   },
   async go(line, column) {
-    await page.keyboard.press("Control+G");
-    await visible(".quick-input-widget input", 20);
-    await page.keyboard.type(`${line}:${column}`);
-    await page.keyboard.press("Enter");
-    await visible(`.statusbar-item:has-text("Ln ${line}, Col ${column}")`, 10);
+    const position = `.statusbar-item:has-text("Ln ${line}, Col ${column}")`;
+    await ask("Control+G", `${line}:${column}`, ".quick-input-widget input", position);
   },
   /** Wait for an entry of the status bar with `text` and return all of them. */
   async status(text, seconds) {
@@ -90,8 +97,18 @@ const play = {
   async error(seconds) {
     await visible(".squiggly-error", seconds);
   },
+  async no_error(seconds) {
+    await page.waitForSelector(".squiggly-error", { state: "detached", timeout: seconds * 1000 });
+  },
+  /** Wait for the lightbulb, moving the cursor to and fro: VS Code asks when it moves. */
   async lightbulb(seconds) {
-    await visible(".lightBulbWidget, [class*=lightbulb].codicon", seconds);
+    const end = Date.now() + seconds * 1000;
+    for (let key = "ArrowRight"; ; key = key === "ArrowRight" ? "ArrowLeft" : "ArrowRight") {
+      await page.keyboard.press(key);
+      const left = Math.max(0, end - Date.now()) / 1000;
+      if (await visible(LIGHTBULB, Math.min(2, left)).catch(() => null)) return;
+      if (!left) throw new Error("no lightbulb");
+    }
   },
   /** Open the menu of quick fixes, wait for one that begins with `title`, return all titles. */
   async quickfixes(title, seconds) {
@@ -102,14 +119,6 @@ const play = {
     await page.click(`${ACTIONS}:has-text("${title}") >> nth=0`);
     await page.waitForSelector(ACTIONS, { state: "hidden", timeout: 10000 });
     await visible(".tab.dirty", 10);
-  },
-  /** Run a command of the palette by the words that it shows there. */
-  async command(words) {
-    await page.keyboard.press("F1");
-    await visible(".quick-input-widget input", 20);
-    await page.keyboard.type(words);
-    await visible(`.quick-input-list .monaco-list-row:has-text("${words}")`, 20);
-    await page.keyboard.press("Enter");
   },
   async click(selector, seconds) {
     await page.click(selector, { timeout: seconds * 1000 });
