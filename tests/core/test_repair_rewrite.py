@@ -21,6 +21,7 @@ from m31r_core.engine import Completer, Engine
 from m31r_core.repair.edits import lay
 from m31r_core.repair.fixes import Fix
 from m31r_core.repair.rewrite import find_rewrites, rewrites_at
+from m31r_core.repair.rewrite.traits import STANDARD
 from m31r_core.repair.rewrite.written import closed
 from m31r_core.repair.search import RepairLimits
 
@@ -155,3 +156,65 @@ def test_what_the_model_writes_is_cut_where_it_parses() -> None:
     assert closed("let a = 1;\na + (") == "let a = 1;"
     assert closed("a\n}\nfn g() {") == "a"
     assert closed("(((") == ""
+
+
+def test_signatures_of_the_standard_library_are_right() -> None:
+    """One impl of each trait, all stubs as they are: rustc misses nothing and minds nothing."""
+    paths = {
+        **dict.fromkeys(("Display", "Debug", "LowerHex", "UpperHex", "Binary"), "std::fmt::"),
+        **dict.fromkeys(("Read", "Write"), "std::io::"),
+        **dict.fromkeys(("Hash",), "std::hash::"),
+        **dict.fromkeys(("Borrow",), "std::borrow::"),
+        **dict.fromkeys(("FromStr",), "std::str::"),
+    }
+    in_prelude = [
+        "Default",
+        "Clone",
+        "PartialEq",
+        "PartialOrd",
+        "Ord",
+        "Drop",
+        "From",
+        "Into",
+        "TryFrom",
+        "AsRef",
+        "AsMut",
+        "Iterator",
+        "DoubleEndedIterator",
+        "IntoIterator",
+        "FromIterator",
+        "Extend",
+    ]
+    arguments = ("From", "Into", "TryFrom", "AsRef", "AsMut", "Borrow", "Index", "IndexMut",
+                 "FromIterator", "Extend")  # fmt: skip
+    also = {
+        "Ord": "#[derive(PartialEq, Eq, PartialOrd)]",
+        "PartialOrd": "#[derive(PartialEq)]",
+    }
+    more = {
+        "DerefMut": "impl std::ops::Deref for {0} {{ type Target = u8; {1} }}",
+        "IndexMut": "impl std::ops::Index<u8> for {0} {{ type Output = u8; {1} }}",
+        "DoubleEndedIterator": "impl Iterator for {0} {{ type Item = u8; {1} }}",
+    }
+    needs = {"DerefMut": ("Deref", "deref"), "IndexMut": ("Index", "index"),
+             "DoubleEndedIterator": ("Iterator", "next")}  # fmt: skip
+    lines = []
+    for number, (trait, items) in enumerate(STANDARD.items()):
+        path = "" if trait in in_prelude else paths.get(trait, "std::ops::")
+        generic = "<u8>" if trait in arguments else ""
+        own = [text for name, text in items.items() if name != "write_str"]
+        argument = "u8" if generic else "Self"
+        text = " ".join(own).replace("{argument}", argument)
+        text = text.replace("IntoIter = _", "IntoIter = std::vec::IntoIter<u8>").replace(
+            "= _;", "= u8;"
+        )
+        name = f"S{number}"
+        lines.append(f"{also.get(trait, '')} pub struct {name};")
+        lines.append(f"impl {path}{trait}{generic} for {name} {{ {text} }}")
+        if trait in more:
+            other, function = needs[trait]
+            lines.append(
+                more[trait].format(name, STANDARD[other][function].replace("{argument}", "u8"))
+            )
+    with Program({PATH: "\n".join(lines).encode()}, main=PATH, crate_type="lib", sandbox=None) as p:
+        assert [error.rendered for error in p.errors] == []
