@@ -46,10 +46,11 @@ class Wanted:
 class Question:
     """What a codeAction request asks, with all the text that the answer depends on.
 
-    `buffers` are the texts of the open files, `file` among them; `only` says that the client named
-    the kinds it wants.
+    `state` changes whenever a text does; `buffers` are the texts of the open files, `file` among
+    them; `only` says that the client named the kinds it wants.
     """
 
+    state: object
     folder: Path
     file: Path
     buffers: Mapping[Path, str]
@@ -59,11 +60,12 @@ class Question:
     wanted: Wanted
     only: bool = False
 
-    def key(self, state: object) -> object:
-        """What questions have in common that have the same answer; `state` is that of all texts."""
+    @property
+    def key(self) -> object:
+        """What questions have in common that have the same answer."""
         where = self.where
         return (
-            state,
+            self.state,
             self.file,
             (where.start.line, where.start.character, where.end.line, where.end.character),
             tuple(f"{each.code} {each.range} {each.message}" for each in self.diagnostics),

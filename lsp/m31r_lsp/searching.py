@@ -63,13 +63,13 @@ def search(
 
     Raises CargoError when the compiler cannot answer.
     """
-    end = time.monotonic() + settings.deadline_s
+    begin = time.monotonic()
     report("reading the crate")
     findings = crates.look(question.folder, question.buffers, Deadline(settings.start_s))
     path = findings.path_of(question.file)
     if path is None or cancelled():
         return Answer(findings, ())
-    searcher = _Searcher(findings, settings, model, cancelled, report, end)
+    searcher = _Searcher(findings, settings, model, cancelled, report, begin)
     found: list[Found] = []
     if question.wanted.quickfix:
         matches = matches_in(findings, path, question)[:_ERRORS]
@@ -130,9 +130,10 @@ class _Searcher:
     model: Callable[[], Completer | None]
     cancelled: Cancelled
     report: Callable[[str], None]
-    end: float
+    begin: float
 
     def __post_init__(self) -> None:
+        self._end = self.begin + self.settings.deadline_s
         self._checks = 0
         self._compiler = Watched(self.findings.snapshot, self._checked)
 
@@ -185,9 +186,12 @@ class _Searcher:
     def fix_all(self) -> Fix | None:
         """Return the largest repair without a caution, which is remembered."""
         if "all" not in self.findings.all_fixed:
+            left = self.begin + self.settings.fix_all_s - time.monotonic()
+            if left <= 0:
+                return None
             fix = repair_all(
                 self._compiler,
-                RepairLimits(seconds=self.settings.fix_all_s, cautions=False),
+                RepairLimits(seconds=left, cautions=False),
                 rank=self._rank(),
                 cancelled=self.cancelled,
             )
@@ -215,12 +219,12 @@ class _Searcher:
     ) -> tuple[Fix, ...]:
         """Return the first fixes that `look` finds; after the first it is given little time."""
         fixes: list[Fix] = []
-        end = self.end
+        end = self._end
 
         def stop() -> bool:
             return self.cancelled() or time.monotonic() > end
 
-        left = self.end - time.monotonic()
+        left = self._end - time.monotonic()
         if left <= 0:
             return ()
         for fix in look(RepairLimits(seconds=left), stop):

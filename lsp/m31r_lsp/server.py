@@ -100,6 +100,7 @@ class M31RServer(LanguageServer):
         self.editor: int | None = None
         self._workers: dict[str, Worker[Any]] = {}
         self._closed = False
+        self._told_once: set[str] = set()
         self._explicit_model = explicit_model
         self._loaded: tuple[Path | None, Path | None, int | None] | None = None
         # Written by the worker's thread and read by the jobs that run there.
@@ -179,6 +180,12 @@ class M31RServer(LanguageServer):
     def tell(self, message: str, kind: types.MessageType) -> None:
         """Show the user one line."""
         self.window_show_message(types.ShowMessageParams(type=kind, message=message))
+
+    def tell_once(self, message: str) -> None:
+        """Show the user one line, unless it was shown before."""
+        if message not in self._told_once:
+            self._told_once.add(message)
+            self.tell(message, types.MessageType.Info)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what a client's message broke; the user cannot mend it."""

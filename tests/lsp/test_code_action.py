@@ -151,6 +151,7 @@ def test_a_changed_document_gets_no_stale_edit(rich: Any) -> None:
     assert answer["error"]["code"] == -32801
     assert "has changed since the action was checked" in answer["error"]["message"]
     wire.change(uri, 3, {"text": MOVED})
+    # The text is what it was, so the action is good again, for the version that is open now.
     resolved = wire.resolve(action)
     assert resolved["edit"]["documentChanges"][0]["textDocument"]["version"] == 3
     unknown = wire.request("codeAction/resolve", {**action, "data": {"m31r": 999}})
@@ -227,7 +228,8 @@ def test_fix_all_is_offered_only_when_asked_for(serve: Any) -> None:
     wire, crate, uri = serve({"src/main.rs": text})
     kinds = {each["kind"] for each in wire.actions(uri, MOVED_LINE, 16, only=["quickfix"])}
     assert "source.fixAll.m31r" not in kinds
-    (action,) = wire.actions(uri, 0, only=["source.fixAll"])
+    # VS Code calls it automatic when it asks on save.
+    (action,) = wire.actions(uri, 0, only=["source.fixAll"], triggerKind=2)
     assert action["kind"] == "source.fixAll.m31r"
     apply_on_disk(action["edit"])
     assert compiles(crate)
@@ -279,6 +281,25 @@ def test_untrusted_runs_nothing(serve: Any, tmp_path: Path) -> None:
     assert counted.calls() == 0
     assert not (tmp_path / "built").exists()
     assert "the workspace is not trusted" in (tmp_path / "log").read_text()
+
+
+def test_the_user_is_told_once_why_there_is_nothing(serve: Any, tmp_path: Path) -> None:
+    files = {"src/main.rs": MOVED, "Cargo.toml": "[package]\nname = 'broken\n"}
+    wire, _, uri = serve(files)
+    for _ in range(2):
+        assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"]) == []
+    assert wire.leave() == 0
+    told = [m["params"]["message"] for m in wire.messages if m["method"] == "window/showMessage"]
+    assert len(told) == 1
+    assert "M31R has no code actions" in told[0]
+
+
+def test_an_answer_comes_in_time_while_the_crate_is_compiled(serve: Any, tmp_path: Path) -> None:
+    held = counting_rust(tmp_path, before="sleep 300")
+    options = {"check": {"deadline_s": 2.0}}
+    wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": held.path}, options=options)
+    assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"]) == []
+    assert "for the first time" in wire.wait_for("window/showMessage")["message"]
 
 
 def test_a_file_outside_any_crate(serve: Any, tmp_path: Path) -> None:

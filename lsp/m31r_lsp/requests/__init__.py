@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from m31r_lsp.requests import (
     code_action,
+    code_action_resolve,
     completion,
     configuration,
     document_save,
@@ -28,6 +29,7 @@ def register_all(server: M31RServer) -> None:
         inline_completion,
         completion,
         code_action,
+        code_action_resolve,
     ):
         module.register(server)
     if os.environ.get("M31R_DEBUG_REQUESTS"):

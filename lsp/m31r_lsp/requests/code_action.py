@@ -1,4 +1,4 @@
-"""textDocument/codeAction and codeAction/resolve: repairs and rewrites that rustc accepted."""
+"""textDocument/codeAction: repairs and rewrites that rustc accepted."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcContentModified
 
 from m31r_core.errors import M31RError
+from m31r_lsp.actions import announce
 from m31r_lsp.checking import buffers_around, crate_folder, why_not
 from m31r_lsp.documents import Document
 from m31r_lsp.progress import Progress, progress
@@ -22,11 +22,7 @@ from m31r_lsp.server import M31RServer
 from m31r_lsp.worker import Cancelled
 
 if TYPE_CHECKING:
-    from m31r_core.repair.fixes import Fix
-    from m31r_lsp.crates import Findings
-    from m31r_lsp.offers import Offer
-    from m31r_lsp.searching import Answer, Found
-    from m31r_lsp.workspace_edit import FileText
+    from m31r_lsp.searching import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +38,11 @@ _KINDS = (
 
 
 def register(server: M31RServer) -> None:
-    """Register both requests."""
+    """Register the request; the edits come with codeAction/resolve."""
     options = types.CodeActionOptions(
         code_action_kinds=_KINDS, resolve_provider=True, work_done_progress=True
     )
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
-    server.feature(types.CODE_ACTION_RESOLVE)(resolve)
 
 
 async def code_action(server: M31RServer, params: types.CodeActionParams) -> list[types.CodeAction]:
@@ -71,7 +66,6 @@ async def code_action(server: M31RServer, params: types.CodeActionParams) -> lis
         return []
     if not by_hand:
         return await _from_memory(server, question)
-    state = server.state()
     seconds = await _patience(server, question)
     try:
         async with asyncio.timeout(seconds):
@@ -79,33 +73,15 @@ async def code_action(server: M31RServer, params: types.CodeActionParams) -> lis
     except TimeoutError:
         # What was begun goes on, so that the next request need not wait for it.
         logger.warning("no actions: the compiler needs more than %g s; ask again", seconds)
+        if server.crates.latest(question.folder) is None and seconds > _GLANCE_S:
+            server.tell_once(
+                f"M31R compiles {question.folder.name} for the first time; ask again in a while"
+            )
         return []
     if answer is None or answer.findings is None:
         return []
-    server.looked_at[question.folder] = state
-    return _actions(server, answer.findings, answer.found)
-
-
-async def resolve(server: M31RServer, action: types.CodeAction) -> types.CodeAction:
-    """Add the edit. Raises JsonRpcContentModified when what it was checked on has changed."""
-    data: Any = action.data
-    number = data.get("m31r") if isinstance(data, dict) else getattr(data, "m31r", None)
-    offer = server.offers.get(number) if server.settings.trusted else None
-    if offer is None:
-        raise JsonRpcContentModified("M31R: the action is too old; ask for the actions again")
-    from m31r_core.cargo import CargoError
-
-    job = partial(_still_good, server, offer, buffers_around(server, offer.findings.folder))
-    try:
-        reason = await asyncio.to_thread(job)
-    except (CargoError, OSError) as error:
-        reason = str(error)
-    files = None if reason else _files(server, offer.findings, offer.fix)
-    if files is None:
-        reason = reason or "a file has changed since the action was checked"
-        raise JsonRpcContentModified(f"M31R: {reason}; ask for the actions again")
-    action.edit = _edit(server, replace(offer, files=files))
-    return action
+    server.looked_at[question.folder] = question.state
+    return announce(server, answer.findings, answer.found)
 
 
 def _question(
@@ -117,6 +93,7 @@ def _question(
     if not wanted.anything or folder is None or document.file is None:
         return None
     return Question(
+        state=server.state(),
         folder=folder,
         file=document.file,
         buffers=buffers_around(server, folder),
@@ -129,7 +106,13 @@ def _question(
 
 
 def _by_hand(context: types.CodeActionContext) -> bool:
-    """Whether the user waits for it. Clients that do not say ask at every move of the cursor."""
+    """Whether the user waits for it.
+
+    Clients that do not say ask at every move of the cursor. VS Code calls it automatic when it
+    asks for actions on save.
+    """
+    if any(str(getattr(kind, "value", kind)).startswith("source") for kind in context.only or ()):
+        return True
     if context.trigger_kind is None:
         return bool(context.only or context.diagnostics)
     return context.trigger_kind == types.CodeActionTriggerKind.Invoked
@@ -142,7 +125,7 @@ async def _patience(server: M31RServer, question: Question) -> float:
     """
     check, wanted = server.settings.check, question.wanted
     if wanted.fix_all:
-        return check.start_s + check.fix_all_s
+        return check.fix_all_s + _GRACE_S
     meant = question.only or _speaks_of_error(question.diagnostics)
     if meant or await asyncio.to_thread(_can_be_written, question):
         return check.deadline_s + _GRACE_S
@@ -180,7 +163,7 @@ async def _search(
     ) as shown:
         task = loop.create_task(
             server.worker_for(document.uri).submit(
-                question.key(server.state()), partial(_job, server, question, shown)
+                question.key, partial(_job, server, question, shown)
             )
         )
         running.append(task)
@@ -193,6 +176,7 @@ async def _search(
             return None
         except M31RError as error:
             logger.warning("no actions: %s", error)
+            server.tell_once(f"M31R has no code actions: {error}")
             return None
         except Exception:
             logger.exception("no actions: the search failed")
@@ -214,12 +198,12 @@ async def _from_memory(server: M31RServer, question: Question) -> list[types.Cod
     findings = server.crates.latest(question.folder)
     actions: list[types.CodeAction] = []
     unsought = _speaks_of_error(question.diagnostics)
-    if findings is not None and server.looked_at.get(question.folder) == server.state():
+    if findings is not None and server.looked_at.get(question.folder) == question.state:
         # The first time this takes a tenth of a second.
         searching = await asyncio.to_thread(import_module, "m31r_lsp.searching")
         found, unsought = searching.known(findings, question)
-        actions = _actions(server, findings, found)
-    place = (server.state(), question.file, question.where.start.line)
+        actions = announce(server, findings, found)
+    place = (question.state, question.file, question.where.start.line)
     if not (unsought and question.wanted.quickfix):
         server.stop_resting()
     elif server.resting is None or server.resting.done() or server.resting.get_name() != str(place):
@@ -231,94 +215,12 @@ async def _from_memory(server: M31RServer, question: Question) -> list[types.Cod
 async def _rest(server: M31RServer, question: Question) -> None:
     await asyncio.sleep(server.settings.check.rest_s)
     only = replace(question, wanted=Wanted(quickfix=True, rewrite=False, fix_all=False))
-    state = server.state()
     job = partial(_job, server, only, None)
     try:
-        await server.worker_for("background").submit(only.key(state), job)
+        await server.worker_for("background").submit(only.key, job)
     except M31RError as error:
         logger.debug("nothing is known of the error at the cursor: %s", error)
     except Exception:
         logger.exception("the search for the error at the cursor failed")
     else:
-        server.looked_at[question.folder] = state
-
-
-def _actions(
-    server: M31RServer, findings: Findings, found: Sequence[Found]
-) -> list[types.CodeAction]:
-    from m31r_lsp.offers import Offer
-
-    actions = []
-    for each in found:
-        files = _files(server, findings, each.fix)
-        if files is None:
-            logger.debug("no action %r: a file changed meanwhile", each.fix.title)
-            continue
-        try:
-            actions.append(_announce(server, each, Offer(findings, each.fix, files)))
-        except ValueError as error:
-            logger.warning("no action %r: %s", each.fix.title, error)
-    return actions
-
-
-def _files(server: M31RServer, findings: Findings, fix: Fix) -> dict[str, FileText] | None:
-    """Return the files that `fix` changes, None when one is not what it was checked on."""
-    from m31r_lsp.workspace_edit import current_text
-
-    snapshot = findings.snapshot
-    try:
-        files = {
-            path: current_text(server.documents, snapshot.file_of(path))
-            for path in {edit.path for edit in fix.edits}
-        }
-        same = all(file.text == snapshot.text(path) for path, file in files.items())
-    except (OSError, M31RError) as error:
-        logger.warning("no action %r: %s", fix.title, error)
-        return None
-    return files if same else None
-
-
-def _announce(server: M31RServer, found: Found, offer: Offer) -> types.CodeAction:
-    client, fix = server.client, found.fix
-    edit = _edit(server, offer)
-    tagged = client.llm_tag and any(step.source == "model" for step in fix.steps)
-    lazy = client.lazy_edits
-    return types.CodeAction(
-        title=f"M31R: {', '.join((fix.title, 'checked', *sorted(fix.cautions)))}",
-        kind=found.kind,
-        diagnostics=found.diagnostics or None,
-        is_preferred=True if found.preferred and client.preferred else None,
-        edit=None if lazy else edit,
-        data={"m31r": server.offers.add(offer)} if lazy else None,
-        tags=[types.CodeActionTag.LlmGenerated] if tagged else None,
-    )
-
-
-def _edit(server: M31RServer, offer: Offer) -> types.WorkspaceEdit:
-    from m31r_lsp.workspace_edit import workspace_edit
-
-    return workspace_edit(offer.fix, offer.files, server.documents.encoding, server.client)
-
-
-def _still_good(server: M31RServer, offer: Offer, buffers: Any) -> str | None:
-    """Return why the offer's edits may not be applied any more, None when they may.
-
-    Where only other files have changed the compiler is asked again.
-    """
-    from m31r_core.cargo import Deadline
-    from m31r_core.repair import lay
-
-    settings = server.settings.check
-    findings = server.crates.look(offer.findings.folder, buffers, Deadline(settings.start_s))
-    if findings is offer.findings:
-        return None
-    snapshot = findings.snapshot
-    for path, file in offer.files.items():
-        if snapshot.text(path) != file.text:
-            return f"{path} has changed since the action was checked"
-    changed = lay(offer.fix.edits, snapshot.text)
-    verdict = snapshot.check(changed, Deadline(settings.deadline_s))
-    fixed = {gone.identity for gone in offer.fix.verdict.gone}
-    if not verdict.passed or fixed - {gone.identity for gone in verdict.gone}:
-        return "after a change in another file it no longer compiles"
-    return None
+        server.looked_at[question.folder] = question.state
