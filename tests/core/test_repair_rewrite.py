@@ -167,24 +167,11 @@ def test_signatures_of_the_standard_library_are_right() -> None:
         **dict.fromkeys(("Borrow",), "std::borrow::"),
         **dict.fromkeys(("FromStr",), "std::str::"),
     }
-    in_prelude = [
-        "Default",
-        "Clone",
-        "PartialEq",
-        "PartialOrd",
-        "Ord",
-        "Drop",
-        "From",
-        "Into",
-        "TryFrom",
-        "AsRef",
-        "AsMut",
-        "Iterator",
-        "DoubleEndedIterator",
-        "IntoIterator",
-        "FromIterator",
+    in_prelude = {
+        "Default", "Clone", "PartialEq", "PartialOrd", "Ord", "Drop", "From", "Into", "TryFrom",
+        "AsRef", "AsMut", "Iterator", "DoubleEndedIterator", "IntoIterator", "FromIterator",
         "Extend",
-    ]
+    }  # fmt: skip
     arguments = ("From", "Into", "TryFrom", "AsRef", "AsMut", "Borrow", "Index", "IndexMut",
                  "FromIterator", "Extend")  # fmt: skip
     also = {
