@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.editors import REPOSITORY, until
+from tests.e2e.editors import REPOSITORY, installed, until
 from tests.e2e.neovim import Neovim, neovim
 from tests.lsp.crates import MOVED, MOVED_LINE, compiles, make_crate, needs_cargo
 
@@ -157,6 +158,37 @@ def test_the_command_fixes_what_is_under_the_cursor_and_with_a_bang_all(
         ask_until(editor, lambda: editor.keys(":M31RFix!<CR>"), after_one)
         editor.keys(":write<CR>")
         assert until(lambda: file.read_text() != text, 5)
+    assert compiles(crate)
+
+
+@needs_cargo
+@pytest.mark.slow
+def test_an_error_that_rust_analyzer_shows_is_fixed(tmp_path: Path, bundle_path: Path) -> None:
+    analyzer = {
+        "cmd": [str(installed("rust-analyzer") / "rust-analyzer")],
+        "filetypes": ["rust"],
+        "root_markers": ["Cargo.toml"],
+        "settings": {"rust-analyzer": {"cargo": {"sysroot": None}}},
+    }
+    crate = make_crate(tmp_path / "crate", {"src/main.rs": MOVED})
+    with neovim(tmp_path, crate / "src/main.rs", bundle_path) as editor:
+        editor.lua(TAKE_THE_FIRST)
+        editor.lua(
+            f"vim.lsp.config('rust-analyzer', vim.json.decode({json.dumps(json.dumps(analyzer))}))"
+            "vim.lsp.enable('rust-analyzer')"
+        )
+        editor.keys(f":{MOVED_LINE + 1}<CR>")
+        sources = "return vim.tbl_map(function(each) return each.source end, vim.diagnostic.get(0))"
+
+        def shown() -> bool:
+            editor.keys(":write<CR>")
+            return until(lambda: "rustc" in editor.lua(sources), 5)
+
+        assert until(shown, 60), "rust-analyzer shows no error"
+        assert "m31r" not in editor.lua(sources), "the error is shown twice"
+        ask_until(editor, lambda: editor.keys(":M31RFix<CR>"), MOVED.splitlines())
+        editor.keys(":write<CR>")
+        assert until(lambda: editor.lua(sources) == [], 60), "the error is still shown"
     assert compiles(crate)
 
 
