@@ -578,6 +578,84 @@ def test_a_macro_that_writes_beside_the_sources_writes_into_the_copy(tmp_path: P
     assert fingerprint(crate) == before
 
 
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("build.rs", "let seen =", "let seen: u8 ="),
+        ("derive/src/lib.rs", "TokenStream {", "u8 {"),
+        ("../far/src/lib.rs", "pub fn", "pub fun"),
+    ],
+)
+def test_what_the_members_build_on_breaks_and_is_mended(
+    tmp_path: Path, path: str, old: str, new: str
+) -> None:
+    crate = write(
+        tmp_path / "user",
+        {
+            "Cargo.toml": MANIFEST
+            + '[dependencies]\nderive = { path = "derive" }\nfar = { path = "../far" }\n'
+            + '[workspace]\nmembers = ["derive"]\n',
+            "build.rs": "fn main() {\n    let seen = 1u32;\n    let _ = seen;\n}\n",
+            "src/lib.rs": "pub fn four() -> u32 {\n    far::double(derive::two!())\n}\n",
+            "derive/Cargo.toml": MANIFEST.replace("tiny", "derive") + "[lib]\nproc-macro = true\n",
+            "derive/src/lib.rs": "use proc_macro::TokenStream;\n#[proc_macro]\n"
+            'pub fn two(_: TokenStream) -> TokenStream {\n    "2u32".parse().unwrap()\n}\n',
+            "../far/Cargo.toml": MANIFEST.replace("tiny", "far"),
+            "../far/src/lib.rs": LIBRARY,
+        },
+    )
+    workspace = Workspace(crate)
+    assert workspace.snapshot(NOTHING, soon()).errors == ()
+    good = (crate / path).read_text()
+    write(crate, {path: good.replace(old, new)})
+    broken = workspace.snapshot(NOTHING, soon())
+    assert broken.errors
+    assert "build on" in broken.why_cargo({"src/lib.rs": b""})
+    mended = broken.check({str((crate / path).resolve()): good.encode()}, soon())
+    assert mended.passed
+    assert mended.gone == broken.errors
+    write(crate, {path: good})
+    snapshot = workspace.snapshot(NOTHING, soon())
+    assert snapshot.errors == ()
+    wrong = replaced(snapshot, "src/lib.rs", "four() -> u32", "four() -> u8")
+    assert places(fast_and_slow(snapshot, wrong)) == {("E0308", "src/lib.rs")}
+
+
+def test_files_behind_linked_folders_and_beside_the_root(tmp_path: Path) -> None:
+    """A folder that is a link, and a file of the repository above the package."""
+    crate = write(
+        tmp_path / "repository" / "tiny",
+        {
+            "Cargo.toml": MANIFEST,
+            "src/lib.rs": 'pub mod linked;\n#[path = "../../beside.rs"]\npub mod beside;\n',
+            "real/mod.rs": LIBRARY,
+            "../beside.rs": LIBRARY,
+            "../.git/HEAD": "",
+        },
+    )
+    (crate / "src/linked").symlink_to("../real")
+    workspace = Workspace(crate)
+    assert workspace.snapshot(NOTHING, soon()).errors == ()
+    for path in ("real/mod.rs", "../beside.rs"):
+        write(crate, {path: BROKEN})
+        snapshot = workspace.snapshot(NOTHING, soon())
+        assert [error.code for error in snapshot.errors] == ["E0308"]
+        write(crate, {path: LIBRARY})
+        assert workspace.snapshot(NOTHING, soon()).errors == ()
+    assert not workspace.snapshot(NOTHING, soon()).check({"real/mod.rs": WRONG}, soon()).passed
+
+
+def test_a_target_folder_that_was_deleted_is_built_again(members: Path, tmp_path: Path) -> None:
+    workspace = Workspace(members)
+    assert workspace.snapshot(NOTHING, soon()).errors == ()
+    (home,) = (tmp_path / "cache/m31r/overlay").iterdir()
+    shutil.rmtree(home / "target")
+    shutil.rmtree(home / "kept")
+    snapshot = workspace.snapshot(NOTHING, soon())
+    assert snapshot.errors == ()
+    assert fast_and_slow(snapshot, {"app/src/main.rs": b"fn main() {}\n"}).passed
+
+
 def test_records_hold_no_environment_but_cargos(
     crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

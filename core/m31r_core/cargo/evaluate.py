@@ -56,6 +56,8 @@ class Evaluation:
         results: dict[str, Result] = {}
         for unit in self._units:
             if unit.hard:
+                if unit.name in self._learned.results:
+                    results[unit.name] = self._learned.results[unit.name]
                 continue
             found = self._open.results.get(self.keys, unit.name)
             if found is not None and all(self._ok(results, other) for other in unit.externs):

@@ -78,7 +78,7 @@ class Keys:
             if wide:
                 folder = unit.package + "/"
                 sources |= {path for path in self._versions if path.startswith(folder)}
-            own = sorted((path, self._versions.get(path, "")) for path in sources)
+            own = sorted((path, self._versions.get(path) or _stamp(path)) for path in sources)
             needed = [self(other) for other in unit.externs if other in self._learned.units]
             learned = self._learned
             parts = [learned.config, learned.compiler, name, wide, own, needed, self._fixed()]
@@ -152,6 +152,15 @@ class Results:
         found = self._found.pop(key, None)
         if found is not None:
             self._size -= _size(found)
+
+
+def _stamp(path: str) -> str:
+    """The version of a file that lies outside the workspace."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{stat.st_mtime_ns},{stat.st_size},{stat.st_ctime_ns}"
 
 
 def _size(result: Result) -> int:

@@ -112,7 +112,9 @@ class Lane:
                     line = line.replace(new, old)
                 lines.append(line.replace(here, "").replace(tree, ""))
         ok = output.returncode == 0
-        result = Result(ok, tuple(lines), dep_info_sources(info, str(cwd), here))
+        result = Result(
+            ok, tuple(lines), dep_info_sources(info, str(cwd), here, [str(kept.folder)])
+        )
         if not ok and not any(found.is_error for found in result.diagnostics):
             shutil.rmtree(state, ignore_errors=True)
             raise CargoError(f"rustc broke down on {unit.source}: {output.first_error()}")

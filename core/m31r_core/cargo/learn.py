@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Learned:
 
     `versions` are those of the Rust files at that time and `results` what came of them.
     `sources` names the files of every unit, `fixed` those whose change only cargo can follow.
+    `broken` says that something had errors whose results lanes would need.
     """
 
     config: str
@@ -60,6 +62,7 @@ class Learned:
     kept: Kept
     versions: Mapping[str, str]
     fixed: frozenset[str]
+    broken: bool
     sources: Mapping[str, frozenset[str]]
     results: Mapping[str, Result]
 
@@ -69,9 +72,19 @@ class Learned:
             self.config == config
             and all(tree.versions.get(path) == self.versions.get(path) for path in self.fixed)
             and self.compiler == _compiler(self.units.values())
-            and all(Path(path).exists() for path in self.kept.crates.values())
-            and all(Path(path).exists() for path in self.kept.moved.values())
+            and all(Path(path).exists() for path in self.needs)
         )
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """Files and folders that lanes use and that have to be there."""
+        given = {
+            path
+            for unit in self.units.values()
+            for stem, path in unit.extern_paths.items()
+            if stem not in self.units and stem not in self.kept.crates
+        }
+        return frozenset({*given, *self.kept.crates.values(), *self.kept.moved.values()})
 
 
 def learn(
@@ -107,7 +120,7 @@ def learn(
     if before is not None and before.config == config:
         units = {**_read(records, set(before.units) - set(units), tree_path), **units}
     infos = {
-        name: _dep_info(unit, tree_path, start if name not in built else 0)
+        name: _dep_info(unit, full, start if name not in built else 0)
         for name, unit in units.items()
     }
     sources = {name: info for name, info in infos.items() if info is not None}
@@ -127,6 +140,7 @@ def learn(
         fixed=frozenset(
             path for path in rust if any(path == f or path.startswith(f + "/") for f in fixed)
         ),
+        broken=_is_broken(answer, layout, units, built),
         sources=sources,
         results=_results(answer, units, infos, names | built, built),
     )
@@ -143,7 +157,7 @@ def learn_more(
     units = {**fresh, **learned.units}
     sources = dict(learned.sources)
     for name in fresh.keys() - learned.units.keys():
-        info = _dep_info(fresh[name], tree, start)
+        info = _dep_info(fresh[name], full, start)
         if info is not None:
             sources[name] = info
     unknown = _unknown(layout, units, set(fresh) | built, built)
@@ -161,6 +175,7 @@ def save_learned(learned: Learned, file: Path) -> None:
         "kept": [str(learned.kept.folder), learned.kept.crates, learned.kept.moved],
         "versions": learned.versions,
         "fixed": sorted(learned.fixed),
+        "broken": learned.broken,
         "sources": {name: sorted(found) for name, found in learned.sources.items()},
         "results": {name: result_as_json(found) for name, found in learned.results.items()},
     }
@@ -185,6 +200,7 @@ def load_learned(file: Path) -> Learned | None:
             kept=Kept(Path(folder), crates, moved),
             versions=record["versions"],
             fixed=frozenset(record["fixed"]),
+            broken=bool(record["broken"]),
             sources={name: frozenset(found) for name, found in record["sources"].items()},
             results={name: result_from_json(it) for name, it in record["results"].items()},
         )
@@ -218,6 +234,20 @@ def _built(answer: CargoAnswer, layout: Layout) -> set[str]:
             else:
                 names.add(stem_of(files[0]))
     return names
+
+
+def _is_broken(
+    answer: CargoAnswer, layout: Layout, units: Mapping[str, Unit], built: set[str]
+) -> bool:
+    """Whether something does not compile that is run by the build, or lies outside the members."""
+    members = {str(package.folder / "Cargo.toml") for package in layout.packages}
+    outside = any(
+        message.get("reason") == "compiler-message"
+        and message["manifest_path"] not in members
+        and message["message"]["level"].startswith("error")
+        for message in answer.messages
+    )
+    return outside or any(unit.hard and name not in built for name, unit in units.items())
 
 
 def _keep(answer: CargoAnswer, full: FullCheck, folder: Path) -> Kept:
@@ -341,11 +371,11 @@ def _unknown(
     return tuple(unknown)
 
 
-def _dep_info(unit: Unit, tree: str, since: int) -> frozenset[str] | None:
+def _dep_info(unit: Unit, full: FullCheck, since: int) -> frozenset[str] | None:
     file = Path(unit.out_dir) / f"{unit.name}.d"
     with contextlib.suppress(OSError):
         if file.stat().st_mtime_ns >= since:
-            return dep_info_sources(file, unit.cwd, tree)
+            return dep_info_sources(file, unit.cwd, str(full.mirror.tree), [str(full.target_dir)])
     return None
 
 

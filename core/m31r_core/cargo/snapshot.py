@@ -48,6 +48,8 @@ class Snapshot:
         self._guard = threading.Lock()
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._slow = self._reason(overlay, "")
+        if self._learned.broken:
+            self._slow = "what the members build on does not compile"
         outcome = _Outcome((), self._slow)
         if not self._slow:
             outcome = self._evaluate({}, deadline)

@@ -43,9 +43,15 @@ class Unit:
         return "--test" in self.argv
 
     @cached_property
+    def extern_paths(self) -> Mapping[str, str]:
+        """The crates it is given by `--extern`: stem -> path."""
+        given = [value.partition("=")[2] for value in _values(self.argv, "--extern")]
+        return {stem_of(path): path for path in given if path}
+
+    @cached_property
     def externs(self) -> tuple[str, ...]:
-        """Stems of the crates it is given by `--extern`; only some of them are units of ours."""
-        return tuple(stem_of(value) for value in _values(self.argv, "--extern") if "=" in value)
+        """Stems of the crates it is given; only some of them are units of ours."""
+        return tuple(self.extern_paths)
 
     @cached_property
     def out_dir(self) -> str:
@@ -156,10 +162,13 @@ def command_line(
     return [*command, "-C", f"incremental={incremental}"]
 
 
-def dep_info_sources(file: Path, cwd: str, tree: str) -> frozenset[str] | None:
+def dep_info_sources(
+    file: Path, cwd: str, tree: str, ours: Sequence[str] = ()
+) -> frozenset[str] | None:
     """Return the Rust files that rustc's dep-info names, as absolute paths of the user.
 
-    None when there is no such file: rustc did not get far enough to write it.
+    A file behind a linked folder has both names. What lies in the folders `ours` is left out:
+    build scripts wrote it. None when there is no dep-info: rustc did not get so far.
     """
     try:
         text = file.read_text("utf-8")
@@ -171,7 +180,12 @@ def dep_info_sources(file: Path, cwd: str, tree: str) -> frozenset[str] | None:
             continue
         name = re.sub(r"\\(.)", r"\1", line[:-1])
         if name.endswith(".rs"):
-            found.add(os.path.normpath(Path(cwd, name)).removeprefix(tree))
+            path = os.path.normpath(Path(cwd, name))
+            if path.startswith(tree + "/"):
+                path = path.removeprefix(tree)
+            elif path.startswith(tuple(folder + "/" for folder in ours)):
+                continue
+            found |= {path, os.path.realpath(path)}
     return frozenset(found)
 
 
