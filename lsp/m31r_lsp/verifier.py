@@ -43,19 +43,33 @@ class Verifier:
     def check_later(
         self, document: Document, where: types.Range, by: str, cursor: Cursor, text: str
     ) -> None:
-        """Have `text`, which was shown at `where` once it had become `by`, checked in a while."""
+        """Have `text`, which was shown at `where` once it had become `by`, checked in a while.
+
+        What is under way for the same text is left to go on: editors ask twice for each key.
+        """
+        name = f"{hash((document.uri, cursor, text))}"
+        if self._task is not None and not self._task.done() and self._task.get_name() == name:
+            return
+        self.stop()
         spot = self._spot(document, where, by)
         self._tell(document, "ready", None)
         if spot is not None:
             work = self._later(document, spot, cursor, text)
-            self._task = asyncio.create_task(work)
+            self._task = asyncio.create_task(work, name=name)
 
     async def best_first(
         self, document: Document, where: types.Range, by: str, cursor: Cursor, texts: list[str]
     ) -> list[str]:
-        """Return `texts`, those that compile first and those that do not last."""
+        """Return `texts`, those that compile first and those that do not last.
+
+        In a crate that was never looked at they are returned as they are, and the look begins.
+        """
         spot = self._spot(document, where, by)
         if spot is None:
+            return texts
+        if self._server.crates.latest(spot.folder) is None:
+            seconds = self._server.settings.check.start_s
+            self._task = asyncio.create_task(self._warm(spot, seconds))
             return texts
         self._tell(document, "checking", None)
         seconds = self._server.settings.check.completion_deadline_s
@@ -96,6 +110,9 @@ class Verifier:
             self.refused.add(document.uri, cursor, text)
             server.shown.forget(document.uri)
         self._tell(document, "ready", word)
+
+    async def _warm(self, spot: Spot, seconds: float) -> None:
+        await self._judge(spot, [], seconds)
 
     async def _judge(self, spot: Spot, texts: list[str], seconds: float) -> list[Word] | None:
         job = partial(_job, self._server, spot, texts, seconds)

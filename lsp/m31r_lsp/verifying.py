@@ -49,7 +49,7 @@ def judge_all(
     nothing: list[Word] = ["unknown"] * len(texts)
     findings = crates.look(spot.folder, dict(spot.buffers), deadline)
     snapshot, path = findings.snapshot, findings.path_of(spot.file)
-    if path is None or cancelled():
+    if path is None or cancelled() or not texts:
         return nothing
     line = spot.before.count("\n") + 1
     if any(_hides(error, path, line) for error in snapshot.errors):

@@ -126,6 +126,8 @@ def test_what_fails_is_not_offered_again(serve: Any) -> None:
 @needs_cargo
 def test_by_hand_what_compiles_comes_first(serve: Any, tmp_path: Path) -> None:
     wire, uri = serve()
+    assert wire.ghost(uri, LINE, CHARACTER)
+    verdict(wire)  # from now on the crate is known
     answer = wire.call("textDocument/inlineCompletion", inline(uri, LINE, CHARACTER, True))
     texts = [item["insertText"] for item in answer["items"]]
     assert len(texts) > 1
@@ -140,6 +142,15 @@ def place(crate: Path) -> Spot:
     lines = COPIED.split("\n")
     before = "\n".join([*lines[:LINE], lines[LINE][:CHARACTER]])
     return spot(crate.resolve(), before, COPIED[len(before) :])
+
+
+@needs_cargo
+def test_the_second_request_of_a_key_does_not_stop_the_check(serve: Any) -> None:
+    wire, uri = serve(rest_s=0.3)
+    place = {"textDocument": {"uri": uri}, "position": {"line": LINE, "character": CHARACTER}}
+    assert wire.ghost(uri, LINE, CHARACTER)
+    wire.call("textDocument/completion", place)
+    assert verdict(wire) is not None
 
 
 @needs_cargo

@@ -62,9 +62,9 @@ async def ghost_text(server: M31RServer, document: Document, where: types.Range,
 
     Empty for silence, whose reason is logged.
     """
-    server.verifier.stop()
     query = _query(server, document, where, by, deleted=document.deleted)
     if query is None:
+        server.verifier.stop()
         return ""
     cursor, uri = query.cursor, document.uri
     remembered = server.shown.lookup(uri, cursor)
