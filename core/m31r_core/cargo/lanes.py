@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from m31r_core.cargo.mirror import Mirror
 from m31r_core.cargo.process import CargoError, Deadline, run_nice, try_lock
 from m31r_core.cargo.recorder import OURS
 from m31r_core.cargo.units import Result, Unit, command_line, dep_info_sources, stem_of
+
+
+STALE_S = 7 * 24 * 3600.0
+"""Seconds without use after which the state of a unit that is gone is deleted."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,22 @@ class Lanes:
 
     def __len__(self) -> int:
         return len(self._lanes)
+
+    def prune(self, units: Collection[str]) -> None:
+        """Forget the state of other units that nobody used for a week; skips lanes in use."""
+        before = time.time() - STALE_S
+        for lane in self._lanes:
+            if not lane.folder.is_dir():
+                continue
+            with (lane.folder / "lock").open("w") as file:
+                if not try_lock(file.fileno()):
+                    continue
+                for found in lane.folder.glob("incremental/*"):
+                    if found.name not in units and found.stat().st_mtime < before:
+                        shutil.rmtree(found, ignore_errors=True)
+                for found in lane.folder.glob("deps/*"):
+                    if found.stat().st_mtime < before:
+                        found.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def one(self, deadline: Deadline) -> Iterator[Lane]:

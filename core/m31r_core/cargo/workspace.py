@@ -89,6 +89,7 @@ class Workspace:
                         opened.full, opened.home, layout, tree, config, learned, deadline
                     )
                     save_learned(learned, opened.file)
+                    opened.lanes.prune(learned.units)
                 opened.take(learned)
         texts = {str(opened.resolve(path)): text.encode() for path, text in buffers.items()}
         overlay = {path: text for path, text in texts.items() if not is_saved(tree, path, text)}
