@@ -16,7 +16,6 @@ from m31r_core.cargo.process import CargoError, Deadline, run_nice, try_lock
 from m31r_core.cargo.recorder import OURS
 from m31r_core.cargo.units import Result, Unit, command_line, dep_info_sources, stem_of
 
-
 STALE_S = 7 * 24 * 3600.0
 """Seconds without use after which the state of a unit that is gone is deleted."""
 
@@ -56,7 +55,8 @@ class Lane:
     def holds(self, unit: str, key: str) -> bool:
         """Whether the metadata of `unit` in the state `key` lies here."""
         with contextlib.suppress(OSError):
-            return (self.crates / f"{unit}.key").read_text("utf-8") == key
+            found = (self.crates / f"{unit}.key").read_text("utf-8") == key
+            return found and (self.crates / f"lib{unit}.rmeta").is_file()
         return False
 
     def hold(self, unit: str, key: str) -> None:
