@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import sys
@@ -39,7 +40,11 @@ DEADLINE_S = 120.0
 
 @dataclass(frozen=True)
 class Row:
-    """One crate. Times are medians over its mutants; `cold_s` is the first snapshot."""
+    """One crate. Times are medians over its mutants; `cold_s` is the first snapshot.
+
+    `*_cpu_ms` is processor time of both processes, ours and rustc's, which tells more than wall
+    time where the machine has other work.
+    """
 
     crate: str
     lines: int
@@ -48,7 +53,9 @@ class Row:
     cold_s: float
     fast_ms: float
     fast_p95_ms: float
+    fast_cpu_ms: float
     cargo_ms: float
+    cargo_cpu_ms: float
     budget_ms: int | None
     asked_cargo: int
     mismatches: tuple[str, ...]
@@ -87,25 +94,25 @@ def measure(name: str, folder: Path, count: int, seed: int, targets: Targets) ->
     copy = shutil.copytree(crate, folder / f"{name}-plain")
     cargo = PlainCargo(copy, folder / "plain-target" / name, targets)
     workspace = Workspace(crate, targets=targets)
-    start = time.perf_counter()
+    begin = time.perf_counter()
     snapshot = workspace.snapshot({}, Deadline(DEADLINE_S))
-    cold_s = time.perf_counter() - start
+    cold_s = time.perf_counter() - begin
     before = cargo.errors({})
     chosen = mutants(crate, count, seed)
     snapshot.check({chosen[0].path: chosen[0].text + b"\n// warm\n"}, Deadline(DEADLINE_S))
-    fast: list[float] = []
-    plain: list[float] = []
+    fast: list[tuple[float, float]] = []
+    plain: list[tuple[float, float]] = []
     asked = failing = 0
     mismatches: list[str] = []
     for mutant in track(chosen, f"{name}", console=Console(stderr=True)):
         changes = {mutant.path: mutant.text}
         asked += bool(snapshot.why_cargo(changes))
-        start = time.perf_counter()
+        start = _clocks()
         verdict = snapshot.check(changes, Deadline(DEADLINE_S))
-        fast.append((time.perf_counter() - start) * 1e3)
-        start = time.perf_counter()
+        fast.append(_since(start))
+        start = _clocks()
         after = cargo.errors(changes)
-        plain.append((time.perf_counter() - start) * 1e3)
+        plain.append(_since(start))
         truth = compare(before, after, 0)
         failing += not truth.passed
         ours, theirs = ({error.identity for error in v.new} for v in (verdict, truth))
@@ -119,13 +126,30 @@ def measure(name: str, folder: Path, count: int, seed: int, targets: Targets) ->
         mutants=len(chosen),
         failing=failing,
         cold_s=round(cold_s, 2),
-        fast_ms=round(statistics.median(fast), 1),
-        fast_p95_ms=round(sorted(fast)[int(0.95 * len(fast))], 1),
-        cargo_ms=round(statistics.median(plain), 1),
+        fast_ms=_median(fast, 0),
+        fast_p95_ms=round(sorted(fast)[int(0.95 * len(fast))][0], 1),
+        fast_cpu_ms=_median(fast, 1),
+        cargo_ms=_median(plain, 0),
+        cargo_cpu_ms=_median(plain, 1),
         budget_ms=BUDGET_MS.get(name),
         asked_cargo=asked,
         mismatches=tuple(mismatches),
     )
+
+
+def _clocks() -> tuple[float, float]:
+    """Wall time and processor time of this process and those it waited for, in ms."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return time.perf_counter() * 1e3, sum(it.ru_utime + it.ru_stime for it in used) * 1e3
+
+
+def _since(start: tuple[float, float]) -> tuple[float, float]:
+    now = _clocks()
+    return now[0] - start[0], now[1] - start[1]
+
+
+def _median(times: list[tuple[float, float]], which: int) -> float:
+    return round(statistics.median(time[which] for time in times), 1)
 
 
 def _machine() -> dict[str, Any]:
@@ -145,14 +169,15 @@ def _machine() -> dict[str, Any]:
 
 
 def _print(rows: list[Row]) -> None:
-    table = Table("crate", "lines", "mutants", "fail", "cold s", "fast ms", "p95", "at most")
-    table.add_column("cargo ms")
-    table.add_column("differ")
+    columns = ("crate", "lines", "fail", "cold s", "ms", "p95", "most", "cpu", "cargo", "cpu")
+    table = Table(*columns, "differ")
     for row in rows:
         over = row.budget_ms is not None and row.fast_ms > row.budget_ms
         fast = f"[red]{row.fast_ms}[/]" if over else f"{row.fast_ms}"
-        values = (row.crate, row.lines, row.mutants, row.failing, row.cold_s, fast, row.fast_p95_ms)
-        table.add_row(*map(str, (*values, row.budget_ms or "", row.cargo_ms, len(row.mismatches))))
+        first = (row.crate, row.lines, f"{row.failing}/{row.mutants}", row.cold_s, fast)
+        second = (row.fast_p95_ms, row.budget_ms or "", row.fast_cpu_ms)
+        third = (row.cargo_ms, row.cargo_cpu_ms, len(row.mismatches))
+        table.add_row(*map(str, (*first, *second, *third)))
     Console().print(table)
     for row in rows:
         for line in row.mismatches:

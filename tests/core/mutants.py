@@ -29,7 +29,7 @@ ARCHIVE = SHARED / "crates" / "debian-sid-2026-10-30.tar.xz"
 CRATES = ("itoa", "semver", "smallvec", "indexmap", "regex-syntax")
 NEEDED = (*CRATES, "equivalent", "hashbrown", "allocator-api2", "foldhash")
 
-CHECK = ["cargo", "check", "--workspace", "--keep-going", "--offline"]
+CHECK = ["nice", "-n", "10", "cargo", "check", "--workspace", "--keep-going", "--offline"]
 
 
 @dataclass(frozen=True)
