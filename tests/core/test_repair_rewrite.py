@@ -127,6 +127,12 @@ def test_limits_are_kept() -> None:
     code = "pub struct A { x: u8 } impl A { pub fn far(&self) -> std::fs::File { ¦todo!() } }"
     with opened(code) as (program, offset):
         assert list(find_rewrites(program, PATH, offset, RepairLimits(total=1))) == []
+    code = "trait Weigh { fn weigh(&self) -> std::fs::File; }\npub struct S;\nimpl Weigh for S {¦}"
+    with opened(code) as (program, offset):
+        unfinished = find_rewrites(program, PATH, offset, LIMITS)
+        assert [fix.cautions for fix in unfinished] == [{"adds todo!()"}]
+        careful = RepairLimits(seconds=60, cautions=False)
+        assert list(find_rewrites(program, PATH, offset, careful)) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from m31r_core.repair.edits import apply_edits, overlap
 # A candidate is judged by the lines that it touches, where these are not more than this.
 _MOST_LINES = 8
 # Places of a file at which candidates are judged: each costs a prefill.
-_MOST_PLACES = 3
+_MOST_PLACES = 2
+# Characters before and behind these lines that the model sees: half the cost of all it could see.
+_BEFORE, _BEHIND = 1200, 400
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ def gains(
             lines.append(after[region.start : region.end + len(after) - len(text)])
         scores = completer.score(
             region.path,
-            text[: region.start].decode("utf-8", "replace"),
+            text[: region.start].decode("utf-8", "replace")[-_BEFORE:],
             [line.decode("utf-8", "replace") for line in lines],
-            text[region.end :].decode("utf-8", "replace"),
+            text[region.end :].decode("utf-8", "replace")[:_BEHIND],
             cancelled=cancelled,
         )
         for i, score in zip(members, scores[1:], strict=bool(scores)):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tree_sitter import Node
 
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.engine import Completer, CompletionRequest
-from m31r_core.repair.candidates import Candidate, Caution
+from m31r_core.repair.candidates import Candidate, Caution, Source
 from m31r_core.repair.edits import Edit, lay
 from m31r_core.repair.fixes import Fix
 from m31r_core.repair.rewrite.checking import Checker
@@ -95,13 +95,16 @@ def missing_arms(
     if not patterns:
         return
     choices = []
+    written: set[str] = set()
     for pattern in patterns:
         found = list(_choices(match, pattern, definitions))
         if completer is not None:
-            found += _written(completer, match, pattern, cancelled)
+            more = list(_written(completer, match, pattern, cancelled))
+            written.update(each for each in more if each not in found)
+            found += more
         choices.append([*list(dict.fromkeys(found))[:_MOST_CHOICES], f"{pattern} => {_TODO},"])
     own = [error] if dropped is None else []
-    yield from _complete(checker, match, patterns, choices, own)
+    yield from _complete(checker, match, patterns, choices, written, own)
 
 
 def _complete(
@@ -109,6 +112,7 @@ def _complete(
     match: _Match,
     patterns: Sequence[str],
     choices: Sequence[list[str]],
+    written: Collection[str],
     own: list[Diagnostic],
 ) -> Iterator[Fix]:
     """Try the first choices together, then each arm's alone, with `todo!()` in the others."""
@@ -118,7 +122,8 @@ def _complete(
         unfinished = any(arm.endswith(f" => {_TODO},") for arm in arms)
         cautions = _CAUTION if unfinished and match.dropped is None else frozenset[Caution]()
         weight = 0.3 if unfinished else 0.7
-        return Candidate(title, (match.edit(arms),), "template", weight, cautions)
+        by: Source = "model" if any(arm in written for arm in arms) else "template"
+        return Candidate(title, (match.edit(arms),), by, weight, cautions)
 
     firsts = [each[0] for each in choices]
     for passed in checker.passing([candidate(firsts)], own):

@@ -11,10 +11,10 @@ from tree_sitter import Node
 
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.engine import Completer
-from m31r_core.repair.candidates import Candidate, Caution
+from m31r_core.repair.candidates import Candidate, Caution, Source
 from m31r_core.repair.edits import Edit, lay
 from m31r_core.repair.fixes import Fix
-from m31r_core.repair.rewrite.bodies import likely_bodies
+from m31r_core.repair.rewrite.bodies import Body, likely_bodies
 from m31r_core.repair.rewrite.checking import Checker
 from m31r_core.repair.rewrite.imports import shortened
 from m31r_core.repair.rewrite.signature import Definitions, bare, place_of, snake, squeeze
@@ -116,8 +116,10 @@ def _filled(
         unfinished = any(_TODO in item for item in items)
         cautions = _CAUTION if unfinished else frozenset[Caution]()
         weight = 0.3 if unfinished else 0.7
-        return Candidate(title, (missing.edit(items),), "template", weight, cautions)
+        by: Source = "model" if any(item in written for item in items) else "template"
+        return Candidate(title, (missing.edit(items),), by, weight, cautions)
 
+    written: set[str] = set()
     own = [missing.error]
     passed = next(checker.passing([candidate(stubs)], own), None)
     if passed is None:
@@ -133,12 +135,17 @@ def _filled(
         if function is None:
             continue
         bodies = likely_bodies(place_of(virtual, function, definitions))
+        more: list[Body] = []
         if completer is not None:
-            bodies += written_bodies(completer, virtual, function, n=3, cancelled=cancelled)
+            known = {body.text for body in bodies}
+            more = written_bodies(completer, virtual, function, n=3, cancelled=cancelled)
+            more = [body for body in more if body.text not in known]
+            bodies += more
             bodies = rank(completer, virtual, function, bodies, cancelled=cancelled)
         head = stub[: stub.rindex("{")]
         texts = [shortened(body.text, missing.source.text) for body in bodies[:_MOST_BODIES]]
         options = [head + in_block(each, "") for each in texts]
+        written.update(head + in_block(body.text, "") for body in more)
         tries = [candidate([*items[:i], option, *items[i + 1 :]]) for option in options]
         better = next(checker.passing(tries, own), None)
         if better is not None:

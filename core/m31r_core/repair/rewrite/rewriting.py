@@ -45,6 +45,20 @@ def find_rewrites(
     """
     source = SourceText(path, compiler.text(path))
     checker = Checker(compiler, limits.seconds, limits.total, cancelled)
+    for fix in _all(checker, source, byte_offset, limits, completer, cancelled):
+        if limits.cautions or not fix.cautions:
+            yield fix
+
+
+def _all(
+    checker: Checker,
+    source: SourceText,
+    byte_offset: int,
+    limits: RepairLimits,
+    completer: Completer | None,
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[Fix]:
+    compiler = checker.compiler
     definitions = find_definitions(source, compiler.text, compiler.paths())
     match = open_match(source, byte_offset)
     if match is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from tree_sitter import Node
@@ -175,6 +176,7 @@ def find_definitions(
 ) -> Definitions:
     """Return a function that finds a type by name, in this file before the others."""
 
+    @cache
     def find(name: str) -> Definition | None:
         for source in _sources(here, text_of, paths):
             definition = definition_of(source, name)
