@@ -27,6 +27,7 @@ SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules"})
 CONFIGURATION = (".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain")
 
 Stamp = tuple[int, int, int, int]
+Entry = Path | os.DirEntry[str]
 
 
 @dataclass(frozen=True)
@@ -70,30 +71,28 @@ class Scanner:
     def scan(self, deadline: Deadline) -> Tree:
         """Return the files as they are now. Raises CargoError at the deadline."""
         versions: dict[str, str] = {}
-        for path, link in self._sources(deadline):
+        for path, entry in self._sources(deadline):
             try:
-                version = self._version(path, link)
+                version = self._version(path, entry)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise CargoError(f"{path}: {error.strerror}") from error
-            if version:
-                versions[path] = version
+            versions[path] = version
         for path in self._texts.keys() - versions.keys():
             del self._texts[path]
         return Tree(versions)
 
-    def _version(self, path: str, link: bool) -> str:
-        if link:
-            target = Path(path).readlink()
-            if not is_rust(path) or not Path(path).is_file():
-                return f"link:{target}"
-        stat = Path(path).stat()
+    def _version(self, path: str, entry: Entry) -> str:
+        if entry.is_symlink() and not (is_rust(path) and Path(path).is_file()):
+            return f"link:{Path(path).readlink()}"
+        stat = entry.stat()
         stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns, stat.st_ino)
         if S_ISDIR(stat.st_mode):
             return f"folder:{stamp}"
         if not is_rust(path):
-            return ("big:" if stat.st_size > LARGEST_COPY else "stamp:") + ",".join(map(str, stamp))
+            kind = "big" if stat.st_size > LARGEST_COPY else "stamp"
+            return f"{kind}:{stamp}"
         known = self._texts.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
@@ -105,20 +104,20 @@ class Scanner:
             self._texts.pop(path, None)
         return version
 
-    def _sources(self, deadline: Deadline) -> Iterator[tuple[str, bool]]:
-        """Paths of files, links (told by the flag) and vendored packages, each once."""
+    def _sources(self, deadline: Deadline) -> Iterator[tuple[str, Entry]]:
+        """Files, links and vendored packages, each once."""
         root = Path(self._roots[0])
         cargo_home = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser()
         for parent in root.parents:
             for name in CONFIGURATION:
                 path = parent / name
                 if path.is_file() and path.parent != cargo_home:
-                    yield str(path), False
+                    yield str(path), path
         yield from self._beside_root(root)
         for folder in self._roots:
             yield from self._walk(folder, deadline)
 
-    def _beside_root(self, root: Path) -> Iterator[tuple[str, bool]]:
+    def _beside_root(self, root: Path) -> Iterator[tuple[str, Entry]]:
         """Files above the root in the same repository, such as a README that the crate includes."""
         above: list[Path] = []
         for parent in (root, *root.parents):
@@ -127,10 +126,10 @@ class Scanner:
                 for folder in above[1:]:
                     for path in sorted(folder.iterdir()):
                         if path.is_file():
-                            yield str(path), path.is_symlink()
+                            yield str(path), path
                 return
 
-    def _walk(self, folder: str, deadline: Deadline) -> Iterator[tuple[str, bool]]:
+    def _walk(self, folder: str, deadline: Deadline) -> Iterator[tuple[str, Entry]]:
         deadline.left()
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -138,12 +137,11 @@ class Scanner:
         if "CACHEDIR.TAG" in names:
             return
         for entry in entries:
-            link = entry.is_symlink()
-            if link or entry.is_file():
-                yield entry.path, link
+            if entry.is_symlink() or entry.is_file():
+                yield entry.path, entry
             elif entry.is_dir() and not self._skips(entry, names):
                 if Path(entry.path, ".cargo-checksum.json").exists():
-                    yield entry.path, False
+                    yield entry.path, entry
                 else:
                     yield from self._walk(entry.path, deadline)
 
