@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from m31r_core.cargo.compiler import Compiler, Verdict
 from m31r_core.cargo.diagnostics import Diagnostic
@@ -30,6 +31,8 @@ _PENALTIES: Mapping[Caution, float] = {
     "invents a value": 0.6,
 }
 """What a caution costs where states are compared; a candidate's weight is worth at most 1."""
+_DETOUR = 1.0
+"""What it costs to come back to a state from which a candidate led forward."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class _Search:
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.limits.seconds)
         self.files = _Files(self.compiler)
+
+    def start(self) -> _State:
+        """Return the state in which nothing is changed."""
+        return _State({}, (), Verdict((), (), self.compiler.errors, 0.0))
 
     def view(self, state: _State) -> _View:
         """Return the files as they are in `state`."""
@@ -210,53 +217,62 @@ def find_fixes(
         search = _Search(
             compiler, limits, rank or default_ranker, propose, cancelled or _never, pool
         )
-        start = _State({}, (), Verdict((), (), compiler.errors, 0.0))
-        cautious: list[Fix] = []
-        open_states: list[_State] = []
-        found = False
         titles: set[str] = set()
-        listed = search.candidates(start, error)[: limits.checks]
-        for heavy in (False, True):
-            if found and heavy:
-                break
-            tried = [pair for pair in listed if is_heavy(pair[1].cautions) == heavy]
-            for state in search.expand(start, tried):
-                fix = search.fix(state)
-                if not fix.repairs(error):
-                    continue
-                if not state.verdict.passed:
-                    open_states.append(state)
-                elif fix.cautions:
-                    cautious.append(fix)
-                elif fix.title not in titles:
-                    titles.add(fix.title)
-                    found = True
-                    yield fix
-            if not heavy and not found:
-                for fix in _deeper(search, error, open_states):
-                    if fix.cautions:
-                        cautious.append(fix)
-                    else:
-                        found = True
-                        yield fix
-            found = found or any(not is_heavy(fix.cautions) for fix in cautious)
-        for fix in sorted(cautious, key=lambda fix: sum(_PENALTIES[c] for c in fix.cautions)):
+        for fix in _by_gravity(_fixes(search, error)):
             if fix.title not in titles:
                 titles.add(fix.title)
                 yield fix
 
 
+def _by_gravity(fixes: Iterator[Fix]) -> Iterator[Fix]:
+    """Yield fixes without a caution as they come, then the others, the least grave first.
+
+    Grave ones, which come last, are not asked for when there was another.
+    """
+    cautious: list[Fix] = []
+    better = False
+    for fix in fixes:
+        if is_grave(fix.cautions) and better:
+            break
+        better = better or not is_grave(fix.cautions)
+        if fix.cautions:
+            cautious.append(fix)
+        else:
+            yield fix
+    yield from sorted(cautious, key=lambda fix: sum(_PENALTIES[c] for c in fix.cautions))
+
+
+def _fixes(search: _Search, error: Diagnostic) -> Iterator[Fix]:
+    """Yield what repairs `error`: single candidates, then several, then grave ones."""
+    start = search.start()
+    listed = search.candidates(start, error)[: search.limits.checks]
+    unfinished: list[_State] = []
+    clean = False
+    for state in search.expand(start, [pair for pair in listed if not is_grave(pair[1].cautions)]):
+        fix = search.fix(state)
+        if not fix.repairs(error):
+            continue
+        if state.verdict.passed:
+            clean = clean or not fix.cautions
+            yield fix
+        else:
+            unfinished.append(state)
+    if not clean:
+        yield from _deeper(search, error, unfinished)
+    for state in search.expand(start, [pair for pair in listed if is_grave(pair[1].cautions)]):
+        fix = search.fix(state)
+        if state.verdict.passed and fix.repairs(error):
+            yield fix
+
+
 def _deeper(search: _Search, error: Diagnostic, states: Sequence[_State]) -> Iterator[Fix]:
     """Go on from states that repaired `error` and uncovered others, the most promising first."""
-    order = itertools.count()
-    waiting = [(_urgency(state), next(order), state) for state in states]
-    heapq.heapify(waiting)
-    while waiting and not search.exhausted():
-        _, _, state = heapq.heappop(waiting)
+    queue = _Queue(states)
+    while (state := queue.pop()) is not None and not search.exhausted():
         if len(state.steps) >= search.limits.steps or not state.verdict.new:
             continue
-        following = search.candidates(state, state.verdict.new[0])[: search.limits.checks // 2]
-        for deeper in search.expand(state, following):
+        listed = search.candidates(state, state.verdict.new[0])[: search.limits.checks // 2]
+        for deeper in search.expand(state, [p for p in listed if not is_grave(p[1].cautions)]):
             fix = search.fix(deeper)
             if not fix.repairs(error):
                 continue
@@ -265,7 +281,7 @@ def _deeper(search: _Search, error: Diagnostic, states: Sequence[_State]) -> Ite
                 if not fix.cautions:
                     return
             elif _progress(state, deeper):
-                heapq.heappush(waiting, (_urgency(deeper), next(order), deeper))
+                queue.push(deeper)
 
 
 def repair_all(
@@ -287,35 +303,44 @@ def repair_all(
         search = _Search(
             compiler, limits, rank or default_ranker, propose, cancelled or _never, pool
         )
-        start = _State({}, (), Verdict((), (), compiler.errors, 0.0))
-        order = itertools.count()
-        open_states = [(_urgency(start), next(order), start)]
-        best: _State | None = None
+        start = search.start()
+        queue = _Queue([start])
         together = _all_at_once(search, start)
+        best = None if together is None else _better(None, together)
         if together is not None:
-            best = _better(best, together)
-            heapq.heappush(open_states, (_urgency(together), next(order), together))
-        while open_states and not search.exhausted():
-            _, _, state = heapq.heappop(open_states)
-            if len(state.steps) >= limits.steps * max(1, len(compiler.errors)):
+            queue.push(together)
+        while (state := queue.pop()) is not None and not search.exhausted():
+            if best is not None and not best.verdict.errors and state.cost >= best.cost:
+                break
+            if len(state.steps) >= limits.steps * len(compiler.errors):
                 continue
             for deeper in _expand_errors(search, state):
                 best = _better(best, deeper)
                 if not deeper.verdict.errors and not _has_cautions(deeper):
                     return search.fix(deeper)
-                if not deeper.verdict.errors:
-                    continue
-                if _progress(state, deeper):
-                    heapq.heappush(open_states, (_urgency(deeper), next(order), deeper))
-                if best is not None and not best.verdict.errors and deeper.cost > best.cost:
+                if deeper.verdict.errors and _progress(state, deeper):
+                    queue.push(deeper)
+                if _is_step_forward(state, deeper):
+                    # The other candidates wait until this way turns out to be wrong.
+                    queue.push(replace(state, cost=state.cost + _DETOUR))
                     break
-            if (
-                best is not None
-                and not best.verdict.errors
-                and (not open_states or open_states[0][2].cost >= best.cost)
-            ):
-                break
         return None if best is None else search.fix(best)
+
+
+class _Queue:
+    """States to go on from, the most promising first; the older one among equals."""
+
+    def __init__(self, states: Iterable[_State]) -> None:
+        self._order = itertools.count()
+        self._waiting: list[tuple[float, int, _State]] = []
+        for state in states:
+            self.push(state)
+
+    def push(self, state: _State) -> None:
+        heapq.heappush(self._waiting, (_urgency(state), next(self._order), state))
+
+    def pop(self) -> _State | None:
+        return heapq.heappop(self._waiting)[2] if self._waiting else None
 
 
 def _expand_errors(search: _Search, state: _State) -> Iterator[_State]:
@@ -346,7 +371,7 @@ def _never() -> bool:
     return False
 
 
-def is_heavy(cautions: frozenset[Caution]) -> bool:
+def is_grave(cautions: frozenset[Caution]) -> bool:
     """Whether a candidate is worth trying only when nothing else passes."""
     return bool(cautions & {"deletes code", "adds todo!()", "may panic"})
 
@@ -460,10 +485,17 @@ def _phase(error: Diagnostic) -> int:
     return 2 if error.code else 0
 
 
-def _urgency(state: _State) -> tuple[float, ...]:
+def _urgency(state: _State) -> float:
     errors = state.verdict.errors
     phase = min((_phase(error) for error in errors), default=4)
-    return (state.cost + 0.7 * len(errors) - 0.7 * phase,)
+    return state.cost + 0.7 * len(errors) - 0.7 * phase
+
+
+def _is_step_forward(before: _State, after: _State) -> bool:
+    """Whether the last candidate only took errors away, and carries no caution."""
+    old = Counter(error.identity for error in before.verdict.errors)
+    new = Counter(error.identity for error in after.verdict.errors)
+    return new < old and not after.steps[-1].cautions
 
 
 def _progress(before: _State, after: _State) -> bool:

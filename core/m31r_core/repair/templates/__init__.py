@@ -307,7 +307,6 @@ BY_CODE: Mapping[str, tuple[Template, ...]] = {
     "E0581": _LIFETIME,
     "E0582": _LIFETIME,
     "E0583": _NAME,
-    "E0586": (patterns.bind_whole, syntax.missing_token),
     "E0592": (items.rename_second,),
     "E0593": (calls.closure_arity,),
     "E0594": _MUTABLE,
@@ -350,6 +349,17 @@ BY_CODE: Mapping[str, tuple[Template, ...]] = {
     "E0767": (syntax.labels,),
     "E0769": (calls.constructor_form, patterns.pattern_arity),
     "E0782": (traits.sized, items.make_object_safe),
+    "E0584": _SYNTAX,
+    "E0585": _SYNTAX,
+    "E0586": _SYNTAX,
+    "E0753": _SYNTAX,
+    "E0758": _SYNTAX,
+    "E0762": _SYNTAX,
+    "E0763": _SYNTAX,
+    "E0765": _SYNTAX,
+    "E0766": _SYNTAX,
+    "E0768": _SYNTAX,
+    "E0748": _SYNTAX,
     "E0790": (calls.annotate, items.qualify_associated),
 }
 """The templates for each code of rustc."""
@@ -357,9 +367,7 @@ BY_CODE: Mapping[str, tuple[Template, ...]] = {
 
 def from_templates(problem: Problem) -> Iterator[Candidate]:
     """Yield the candidates of the templates for the error's code, then the last resort."""
-    code = problem.error.code or ""
-    templates = BY_CODE.get(code, _SYNTAX if not code else ())
-    if code.startswith("E07") or not code:
-        templates = (*templates, *(t for t in _SYNTAX if t not in templates))
+    code = problem.error.code
+    templates = _SYNTAX if code is None else BY_CODE.get(code, ())
     for template in (*templates, deletion.leave_out, deletion.replace_by_nothing):
         yield from template(problem)
