@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from m31r_core.cargo import Deadline
 from m31r_core.cargo.program import Program
 from m31r_core.cargo.sandbox import Limits, SandboxError, find_sandbox
 from m31r_core.cargo.toolchain import find_toolchain
@@ -338,13 +338,17 @@ def test_the_public_references_compile(name: str) -> None:
         pytest.skip(f"{path} is missing; M31R_SHARED names its folder")
     toolchain = find_toolchain()
     sandbox = find_sandbox(Limits(), toolchain=toolchain.sysroot, require=True)
-    failed = []
-    for task in read_pairs(path):
+
+    def complaints(task: RepairTask) -> list[str]:
         assert task.fixed is not None
-        files = {MAIN: task.fixed.encode()}
         with Program(
-            files, edition=task.edition, sandbox=sandbox, toolchain=toolchain, lanes=1
+            {MAIN: task.fixed.encode()},
+            edition=task.edition,
+            sandbox=sandbox.fresh(),
+            toolchain=toolchain,
+            lanes=1,
         ) as program:
-            if program.check({}, Deadline(60)).errors:
-                failed.append((task.id, [error.message for error in program.errors]))
-    assert failed == []
+            return [f"{task.id}: {error.message}" for error in program.errors]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        assert [said for found in pool.map(complaints, read_pairs(path)) for said in found] == []
