@@ -152,8 +152,9 @@ def test_one_version_everywhere() -> None:
     assert project["version"] == vscode["version"] == version("m31r")
 
 
-def test_the_lock_file_names_no_registry() -> None:
-    lock = json.loads((REPOSITORY / "editors/vscode/package-lock.json").read_text("utf-8"))
+@pytest.mark.parametrize("folder", ["editors/vscode", "tests/e2e/vscode"])
+def test_the_lock_file_names_no_registry(folder: str) -> None:
+    lock = json.loads((REPOSITORY / folder / "package-lock.json").read_text("utf-8"))
     packages = [package for name, package in lock["packages"].items() if name]
     assert packages
     assert not any("resolved" in package for package in packages)

@@ -19,7 +19,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     vscode.commands.registerCommand("m31r.restart", restart),
     vscode.commands.registerCommand("m31r.showLog", () => client?.outputChannel.show()),
-    // Only now do the workspace's own `m31r.server.path` and `m31r.model.path` count.
     vscode.workspace.onDidGrantWorkspaceTrust(restart),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
       if (event.affectsConfiguration("m31r.server")) await restart();
@@ -41,7 +40,7 @@ export async function deactivate(): Promise<void> {
 function restart(): Promise<void> {
   stopped = stopped.then(async () => {
     await deactivate();
-    await start();
+    if (vscode.workspace.isTrusted) await start();
   });
   return stopped;
 }

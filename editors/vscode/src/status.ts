@@ -12,10 +12,6 @@ interface Status {
 
 const looks = {
   plain: { text: "M31R", tooltip: "M31R is ready" },
-  untrusted: {
-    text: "$(shield) M31R",
-    tooltip: "M31R: ghost text only, nothing is compiled until the workspace is trusted",
-  },
   checking: { text: "$(loading~spin) M31R", tooltip: "M31R: rustc is checking the suggestion" },
   passed: { text: "$(check) M31R", tooltip: "M31R: the suggestion compiles" },
   failed: {
@@ -60,7 +56,6 @@ export class StatusBar implements StaticFeature, vscode.Disposable {
 
   private show({ state, verdict }: Status): void {
     const said = verdict === "passed" || verdict === "failed" ? verdict : "plain";
-    const calm = vscode.workspace.isTrusted ? said : "untrusted";
-    Object.assign(this.item, looks[state === "checking" ? "checking" : calm]);
+    Object.assign(this.item, looks[state === "checking" ? "checking" : said]);
   }
 }
