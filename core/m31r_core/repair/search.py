@@ -50,6 +50,13 @@ class RepairLimits:
     cautions: bool = True
 
 
+_Key = tuple[tuple[str, bytes], ...]
+
+
+def _key(changes: Mapping[str, bytes]) -> _Key:
+    return tuple(sorted(changes.items()))
+
+
 @dataclass(frozen=True)
 class _State:
     """Texts that were reached by candidates, and what the compiler says of them."""
@@ -107,7 +114,7 @@ class _Search:
     pool: ThreadPoolExecutor
     started: float = field(default_factory=time.monotonic)
     checks: int = 0
-    seen: set[tuple[tuple[str, bytes], ...]] = field(default_factory=set)
+    seen: set[_Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.limits.seconds)
@@ -153,11 +160,14 @@ class _Search:
     def expand(
         self, state: _State, candidates: Sequence[tuple[float, Candidate]]
     ) -> Iterator[_State]:
-        """Check candidates on top of `state`, as many at a time as there are lanes, in order."""
+        """Check candidates on top of `state`, as many at a time as there are lanes, in order.
+
+        Texts that were yielded before are passed over; those that a caller left behind are not.
+        """
         waiting = []
         for score, candidate in candidates:
             changes = self._changed(state, candidate)
-            if changes is not None:
+            if changes is not None and _key(changes) not in self.seen:
                 waiting.append((score, candidate, changes))
         lanes = max(1, self.compiler.lanes)
         for start in range(0, len(waiting), lanes):
@@ -167,7 +177,8 @@ class _Search:
             self.checks += len(batch)
             verdicts = list(self.pool.map(self._check, (changes for _, _, changes in batch)))
             for (score, candidate, changes), verdict in zip(batch, verdicts, strict=True):
-                if verdict is not None:
+                if verdict is not None and _key(changes) not in self.seen:
+                    self.seen.add(_key(changes))
                     cost = state.cost + 1.0 - score + _penalty(candidate)
                     yield _State(changes, (*state.steps, candidate), verdict, cost)
 
@@ -177,12 +188,9 @@ class _Search:
             laid = lay(candidate.edits, view.text)
         except (ValueError, CargoError):
             return None
-        changes = {**state.changes, **laid}
-        key = tuple(sorted(changes.items()))
-        if key in self.seen or all(view.text(path) == text for path, text in laid.items()):
+        if all(view.text(path) == text for path, text in laid.items()):
             return None
-        self.seen.add(key)
-        return changes
+        return {**state.changes, **laid}
 
     def _check(self, changes: Mapping[str, bytes]) -> Verdict | None:
         try:
