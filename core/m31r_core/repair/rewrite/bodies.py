@@ -248,6 +248,8 @@ def _may_stand_for(other: Function, function: Function) -> bool:
     if len(other.parameters) > len(function.parameters):
         return True
     theirs, ours = set(other.name.split("_")), set(function.name.split("_"))
+    if "back" in theirs ^ ours:
+        return False
     makes = {"new", "default", "with", "from", "empty"}
     return theirs <= ours or ours <= theirs or bool(theirs & makes and ours & makes)
 

@@ -56,18 +56,23 @@ class Checker:
     ) -> Iterator[tuple[Candidate, Verdict]]:
         """Yield the candidates that add no error and take those of `repaired` away, in order.
 
-        As many as the compiler has lanes are checked at a time.
+        As many as the compiler has lanes are checked at a time, the probe among the first.
         """
         wanted = {error.identity for error in repaired}
         lanes = max(1, self.compiler.lanes)
         with ThreadPoolExecutor(max_workers=lanes) as pool:
-            for start in range(0, len(candidates), lanes):
-                if self.exhausted():
-                    return
-                batch = candidates[start : start + lanes]
-                self.checks += len(batch)
+            start = 0
+            while start < len(candidates) and not self.exhausted():
+                probe = start == 0 and self._bodies_are_looked_at is None and not wanted
+                batch = candidates[start : start + max(1, lanes - probe)]
+                start += len(batch)
                 laid = [lay(candidate.edits, self.compiler.text) for candidate in batch]
-                verdicts = list(pool.map(self._check, laid))
+                probed = _probed(batch[0].edits[0], laid[0]) if probe else None
+                work = [*laid, probed] if probed is not None else laid
+                self.checks += len(work)
+                verdicts = list(pool.map(self._check, work))
+                if probed is not None and _names_probe(verdicts.pop()):
+                    self._bodies_are_looked_at = True
                 for candidate, changes, verdict in zip(batch, laid, verdicts, strict=True):
                     if (
                         verdict is not None
@@ -102,11 +107,12 @@ class Checker:
             if probed is None:
                 return True
             self.checks += 1
-            answer = self._check(probed)
-            self._bodies_are_looked_at = answer is not None and any(
-                "m31r_probe" in error.message for error in answer.new
-            )
+            self._bodies_are_looked_at = _names_probe(self._check(probed))
         return self._bodies_are_looked_at
+
+
+def _names_probe(verdict: Verdict | None) -> bool:
+    return verdict is not None and any("m31r_probe" in error.message for error in verdict.new)
 
 
 def _probed(edit: Edit, changes: Mapping[str, bytes]) -> dict[str, bytes] | None:
