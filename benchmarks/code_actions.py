@@ -98,8 +98,14 @@ def measure(name: str, folder: Path, count: int, seed: int) -> Row:
         uri = (crate / mutant.path).as_uri()
         text = mutant.text.decode()
         wire.open(uri, text)
+        place = next((error.primary for error in broken if error.primary), None)
+        if place is None:
+            continue
+        asked_in = (crate / place.path).as_uri()
+        if asked_in != uri:
+            wire.open(asked_in, (crate / place.path).read_text("utf-8"))
         start = time.perf_counter()
-        actions = wire.call("textDocument/codeAction", _everywhere(uri, text))
+        actions = wire.call("textDocument/codeAction", _at(asked_in, place.line_start - 1))
         seconds = time.perf_counter() - start
         if actions:
             took.append(seconds)
@@ -111,6 +117,8 @@ def measure(name: str, folder: Path, count: int, seed: int) -> Row:
             if not compare(broken, after, 0.0).passed:
                 wrong.append(f"{mutant.kind} {mutant.path}: {action['title']}")
         wire.close(uri)
+        if asked_in != uri:
+            wire.close(asked_in)
         if asked == count:
             break
     wire.kill()
@@ -135,7 +143,7 @@ def _first_look(wire: Wire, crate: Path) -> float:
     begin = time.perf_counter()
     while True:
         start = time.perf_counter()
-        wire.call("textDocument/codeAction", _everywhere(file.as_uri(), ""))
+        wire.call("textDocument/codeAction", _at(file.as_uri(), 0))
         now = time.perf_counter()
         # An answer that takes as long as the deadline is none.
         if now - start < CheckSettings().deadline_s:
@@ -143,12 +151,12 @@ def _first_look(wire: Wire, crate: Path) -> float:
             return now - begin
 
 
-def _everywhere(uri: str, text: str) -> Json:
-    """Ask for the repairs of all errors of a file, as if the user had named quick fixes."""
-    end = {"line": text.count("\n"), "character": 0}
+def _at(uri: str, line: int) -> Json:
+    """Ask for the quick fixes of the errors of a line."""
+    where = {"start": {"line": line, "character": 0}, "end": {"line": line, "character": 10_000}}
     return {
         "textDocument": {"uri": uri},
-        "range": {"start": {"line": 0, "character": 0}, "end": end},
+        "range": where,
         "context": {"diagnostics": [], "only": ["quickfix"], "triggerKind": 1},
     }
 

@@ -26,12 +26,14 @@ Place = tuple[str, int]
 class Findings:
     """One state of a crate: its snapshot, and the repairs that were looked for on it.
 
-    A key in `fixes` or `rewrites` says that somebody looked, also when there were none.
+    A key in `fixes` or `rewrites` says that somebody looked, also when there were none; one in
+    `given_up`, that there were none when the time was up.
     """
 
     folder: Path
     snapshot: Snapshot
     fixes: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
+    given_up: set[object] = field(default_factory=set)
     rewrites: dict[Place, tuple[Fix, ...]] = field(default_factory=dict)
     all_fixed: dict[str, Fix | None] = field(default_factory=dict)
 

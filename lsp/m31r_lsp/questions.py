@@ -47,7 +47,8 @@ class Question:
     """What a codeAction request asks, with all the text that the answer depends on.
 
     `state` changes whenever a text does; `buffers` are the texts of the open files, `file` among
-    them; `only` says that the client named the kinds it wants.
+    them; `only` says that the client named the kinds it wants,
+    `by_hand` that the user waits.
     """
 
     state: object
@@ -59,6 +60,7 @@ class Question:
     diagnostics: tuple[types.Diagnostic, ...]
     wanted: Wanted
     only: bool = False
+    by_hand: bool = True
 
     @property
     def key(self) -> object:

@@ -5,6 +5,7 @@ Runs in a thread of its own. What it finds stays with the state of the crate it 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from m31r_core.cargo.compiler import Compiler
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
 from m31r_core.engine import Completer
-from m31r_core.repair import Candidate, Fix, Ranker, RepairLimits, find_fixes, repair_all
+from m31r_core.repair import Candidate, Fix, Proposer, Ranker, RepairLimits, find_fixes, repair_all
 from m31r_core.repair.proposals import model_proposals
 from m31r_core.repair.ranking import model_ranker
 from m31r_core.repair.rewrite import find_rewrites, rewrites_at
@@ -29,6 +30,9 @@ from m31r_lsp.worker import Cancelled
 _MORE_S = 1.0
 _ERRORS = 3
 _PROPOSALS = 4
+_SHARE_WITHOUT_MODEL = 0.6
+
+Look = Callable[[RepairLimits, Cancelled], Iterator[Fix]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def search(
     path = findings.path_of(question.file)
     if path is None or cancelled():
         return Answer(findings, ())
-    searcher = _Searcher(findings, settings, model, cancelled, report, begin)
+    searcher = _Searcher(findings, settings, model, cancelled, report, begin, question.by_hand)
     found: list[Found] = []
     if question.wanted.quickfix:
         matches = matches_in(findings, path, question)[:_ERRORS]
@@ -118,7 +122,8 @@ def quick_fixes(findings: Findings, matches: list[Match]) -> Iterator[Found]:
             if fix.edits in seen:
                 continue
             seen.add(fix.edits)
-            best = preferred and not fix.cautions and not _written(fix)
+            written = any(step.source == "model" for step in fix.steps)
+            best = preferred and not fix.cautions and not written
             preferred = preferred and not best
             yield Found(types.CodeActionKind.QuickFix.value, fix, each.diagnostics, best)
 
@@ -131,6 +136,7 @@ class _Searcher:
     cancelled: Cancelled
     report: Callable[[str], None]
     begin: float
+    by_hand: bool
 
     def __post_init__(self) -> None:
         self._end = self.begin + self.settings.deadline_s
@@ -141,25 +147,38 @@ class _Searcher:
         self._checks += 1
         self.report(f"{self._checks} candidates compiled")
 
-    def fixes(self, error: Diagnostic) -> tuple[Fix, ...]:
-        """Return the best repairs of `error`, which are remembered."""
+    def fixes(self, error: Diagnostic) -> None:
+        """Look for the best repairs of `error`, and remember them.
+
+        The model writes some only where there is no other: that takes longer, and what it writes
+        compiles but may do something else.
+        """
         key = self.findings.key(error)
-        if key not in self.findings.fixes:
-            fixes = self._take(
-                lambda limits, stop: find_fixes(
-                    self._compiler,
-                    error,
-                    limits,
-                    rank=self._rank(),
-                    propose=self._propose,
-                    cancelled=stop,
-                ),
-                lambda fix: fix.repairs(error),
+        if key in self.findings.fixes and not (self.by_hand and key in self.findings.given_up):
+            return
+
+        def look(propose: Proposer | None) -> Look:
+            return lambda limits, stop: find_fixes(
+                self._compiler,
+                error,
+                limits,
+                rank=self._rank(),
+                propose=propose,
+                cancelled=stop,
             )
-            if self.cancelled():
-                return ()
-            self.findings.fixes[key] = fixes
-        return self.findings.fixes[key]
+
+        left = self._end - time.monotonic()
+        fixes = self._take(look(None), fix_of=error, seconds=_SHARE_WITHOUT_MODEL * left)
+        if all(fix.cautions for fix in fixes):
+            more = self._take(look(self._propose), fix_of=error)
+            fixes += [fix for fix in more if all(fix.edits != other.edits for other in fixes)]
+        if self.cancelled():
+            return
+        fixes.sort(key=lambda fix: bool(fix.cautions))
+        self.findings.fixes[key] = tuple(fixes[: self.settings.actions])
+        self.findings.given_up.discard(key)
+        if not fixes and time.monotonic() > self._end:
+            self.findings.given_up.add(key)
 
     def rewrites(self, path: str, text: bytes, offset: int) -> tuple[Fix, ...]:
         """Return the rewrites at a place, which are remembered."""
@@ -176,11 +195,11 @@ class _Searcher:
                     completer=self.model(),
                     cancelled=stop,
                 ),
-                lambda fix: True,
             )
             if self.cancelled():
                 return ()
-            self.findings.rewrites[place] = fixes
+            fixes.sort(key=lambda fix: bool(fix.cautions))
+            self.findings.rewrites[place] = tuple(fixes)
         return self.findings.rewrites[place]
 
     def fix_all(self) -> Fix | None:
@@ -213,35 +232,27 @@ class _Searcher:
         return model_proposals(completer, compiler, error, n=_PROPOSALS, cancelled=self.cancelled)
 
     def _take(
-        self,
-        look: Callable[[RepairLimits, Cancelled], Iterator[Fix]],
-        wanted: Callable[[Fix], bool],
-    ) -> tuple[Fix, ...]:
-        """Return the first fixes that `look` finds; after the first it is given little time."""
+        self, look: Look, *, fix_of: Diagnostic | None = None, seconds: float = math.inf
+    ) -> list[Fix]:
+        """Return the first fixes that `look` finds; after the first it is given little time.
+
+        It has `seconds` at most, and no more than are left.
+        """
         fixes: list[Fix] = []
-        end = self._end
+        end = min(self._end, time.monotonic() + seconds)
+        left = end - time.monotonic()
+        if left <= 0:
+            return []
 
         def stop() -> bool:
             return self.cancelled() or time.monotonic() > end
 
-        left = self._end - time.monotonic()
-        if left <= 0:
-            return ()
         for fix in look(RepairLimits(seconds=left), stop):
-            if not (fix.verdict.passed and wanted(fix)) or any(
-                fix.edits == other.edits for other in fixes
-            ):
+            if not fix.verdict.passed or (fix_of is not None and not fix.repairs(fix_of)):
                 continue
-            if not fixes:
-                end = min(end, time.monotonic() + _MORE_S)
-            fixes.append(fix)
-            if sum(not _written(each) for each in fixes) == self.settings.actions or stop():
+            if all(fix.edits != other.edits for other in fixes):
+                fixes.append(fix)
+            end = min(end, time.monotonic() + _MORE_S) if len(fixes) == 1 else end
+            if len(fixes) == self.settings.actions or stop():
                 break
-        # What the model wrote compiles, but may do something else.
-        fixes.sort(key=lambda fix: (bool(fix.cautions), _written(fix)))
-        return tuple(fixes[: self.settings.actions])
-
-
-def _written(fix: Fix) -> bool:
-    """Whether the model wrote some of it."""
-    return any(step.source == "model" for step in fix.steps)
+        return fixes

@@ -214,7 +214,8 @@ async def _from_memory(server: M31RServer, question: Question) -> list[types.Cod
 
 async def _rest(server: M31RServer, question: Question) -> None:
     await asyncio.sleep(server.settings.check.rest_s)
-    only = replace(question, wanted=Wanted(quickfix=True, rewrite=False, fix_all=False))
+    wanted = Wanted(quickfix=True, rewrite=False, fix_all=False)
+    only = replace(question, wanted=wanted, by_hand=False)
     job = partial(_job, server, only, None)
     try:
         await server.worker_for("background").submit(only.key, job)
