@@ -300,6 +300,7 @@ def test_an_answer_comes_in_time_while_the_crate_is_compiled(serve: Any, tmp_pat
     wire, _, uri = serve({"src/main.rs": MOVED}, env={"PATH": held.path}, options=options)
     assert wire.actions(uri, MOVED_LINE, 16, only=["quickfix"]) == []
     assert "for the first time" in wire.wait_for("window/showMessage")["message"]
+    assert wire.leave() == 0  # and the compiler with it
 
 
 def test_a_file_outside_any_crate(serve: Any, tmp_path: Path) -> None:
