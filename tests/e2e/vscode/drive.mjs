@@ -1,6 +1,7 @@
 // Plays a list of steps in a real VS Code, as a user would: node drive.mjs '{"url": …, "steps": […]}'
 // Prints a line of JSON for each step; a step that fails ends it with status 1 and a screenshot.
 
+import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -123,6 +124,9 @@ const play = {
   },
   async click(selector, seconds) {
     await page.click(selector, { timeout: seconds * 1000 });
+  },
+  async absent(file) {
+    if (fs.existsSync(file)) throw new Error(`${file} exists`);
   },
   async save() {
     await page.keyboard.press("Control+S");
