@@ -190,6 +190,10 @@ def test_an_edit_needs_a_range() -> None:
         ("x", (0, 1, "unsafe { x }"), {"adds unsafe"}),
         ("x", (0, 1, "todo!()"), {"adds todo!()"}),
         ("&x", (0, 1, ""), set()),
+        ("save(x);", (0, 8, "let x = 1;"), {"deletes code"}),
+        ("save()", (0, 6, "save"), set()),
+        ("x.clone()", (0, 9, "x"), set()),
+        ("Some(x)", (0, 7, "x"), set()),
     ],
 )
 def test_cautions(before: str, edit: tuple[int, int, str], cautions: set[str]) -> None:

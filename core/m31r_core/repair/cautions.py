@@ -21,12 +21,20 @@ _DECORATION = re.compile(
     r"\??\w+: ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!+-]+)\s*)+",
 )
 
+# Functions and macros, not constructors, which begin with a capital.
+_CALLED = re.compile(r"\b([a-z_]\w*)!?\s*\(")
+_CONVERSIONS = re.compile(
+    r"(?:as|from|into|to)(?:_\w+)?|borrow(?:_mut)?|clone[d]?|copied|deref|expect|iter(?:_mut)?|lock|new|"
+    r"unwrap(?:_or_default)?"
+)
+
 
 def cautions_of(edits: Iterable[Edit], text_of: Callable[[str], bytes]) -> frozenset[Caution]:
     """Return what the edits of one candidate add or take away that may silence the error only.
 
     Nothing that stood in the replaced text counts as added. Code counts as deleted when something
-    that runs is taken away and nothing is put anywhere in its place.
+    that runs is taken away and nothing is put anywhere in its place, or when a function or macro
+    is called no more. Conversions, which a repair may well remove, are not counted.
     """
     edits = list(edits)
     added = " ".join(edit.text for edit in edits)
@@ -38,6 +46,13 @@ def cautions_of(edits: Iterable[Edit], text_of: Callable[[str], bytes]) -> froze
         if len(re.findall(pattern, added)) > len(re.findall(pattern, before))
     }
     runs = [text for text in taken if re.search(r"\w", text) and not _DECORATION.fullmatch(text)]
-    if runs and not re.search(r"\w", added):
+    if (runs and not re.search(r"\w", added)) or _calls_less(before, added):
         found.add("deletes code")
     return frozenset(found)
+
+
+def _calls_less(before: str, added: str) -> bool:
+    """Whether fewer functions are called, and one of them is not even mentioned any more."""
+    old, new = _CALLED.findall(before), _CALLED.findall(added)
+    lost = [name for name in old if not re.search(rf"\b{name}\b", added)]
+    return len(new) < len(old) and not all(map(_CONVERSIONS.fullmatch, lost))

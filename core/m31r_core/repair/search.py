@@ -143,7 +143,9 @@ class _Search:
             return []
         problem = Problem(error, view.text, paths)
         found = list(itertools.chain(from_rustc(problem), from_templates(problem)))
-        if self.propose is not None:
+        # A model takes time that late in a search is better spent on rustc.
+        early = time.monotonic() - self.started < self.limits.seconds / 2
+        if self.propose is not None and early:
             found += self.propose(view, error)
         unique: dict[tuple[Edit, ...], Candidate] = {}
         for candidate in found:
@@ -153,7 +155,8 @@ class _Search:
             if key and (key not in unique or unique[key].weight < candidate.weight):
                 unique[key] = candidate
         listed = list(unique.values())
-        scores = self.rank(view, error, listed)
+        rank = self.rank if early else default_ranker
+        scores = rank(view, error, listed)
         ranked = zip(scores, listed, strict=True)
         return sorted(ranked, key=lambda pair: (-_place(*pair), pair[1].title, pair[1].edits))
 
