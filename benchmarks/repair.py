@@ -1,4 +1,4 @@
-"""Break real crates in one place each and see which fixes are offered, how soon, and whether they hold.
+"""Break real crates in one place each: which fixes are offered, how soon, and do they hold?
 
     M31R_SHARED=../shared python benchmarks/repair.py --json repair.json
 
