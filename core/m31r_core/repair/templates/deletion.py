@@ -68,11 +68,11 @@ def leave_out(problem: Problem) -> Iterator[Candidate]:
                 "inner_attribute_item",
                 "visibility_modifier",
             )
-            generic = node.type in ("lifetime_parameter", "where_predicate")
+            generic = node.type in ("lifetime", "lifetime_parameter", "where_predicate")
             yield problem.propose(
                 f"leave out `{_short(source.of(node))}`",
                 edit,
-                0.35 if annotation or generic else weight / 2,
+                0.47 if generic else 0.35 if annotation else weight / 2,
             )
             weight *= 0.7
 
