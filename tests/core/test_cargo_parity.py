@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"{ARCHIVE} is not there (M31R_SHARED)"),
 ]
 
-COUNTS = {"itoa": 20, "semver": 16, "smallvec": 12, "indexmap": 12}
+COUNTS = {"itoa": 20, "semver": 16, "smallvec": 10, "indexmap": 10, "regex-syntax": 4}
 DEADLINE_S = 120.0
 
 
@@ -40,13 +40,16 @@ def test_the_same_new_errors_as_plain_cargo(
     snapshot = Workspace(crate).snapshot({}, Deadline(DEADLINE_S))
     chosen = mutants(crate, COUNTS[name], seed=1)
     assert len(chosen) == COUNTS[name]
-    failing = 0
+    failing = fast = 0
     for mutant in chosen:
         changes = {mutant.path: mutant.text}
-        assert snapshot.why_cargo(changes) == ""
+        reason = snapshot.why_cargo(changes)
+        assert not reason or "no unit reads it" in reason
+        fast += not reason
         verdict = snapshot.check(changes, Deadline(DEADLINE_S))
         truth = compare(before, plain.errors(changes), 0)
         ours, theirs = ({error.identity for error in found.new} for found in (verdict, truth))
         assert ours == theirs, mutant.kind
         failing += not verdict.passed
     assert 0 < failing < len(chosen)
+    assert fast > len(chosen) / 2
