@@ -99,8 +99,8 @@ const play = {
   async error(seconds) {
     await visible(".squiggly-error", seconds);
   },
-  async no_error(seconds) {
-    await page.waitForSelector(".squiggly-error", { state: "detached", timeout: seconds * 1000 });
+  async gone(selector, seconds) {
+    await page.waitForSelector(selector, { state: "detached", timeout: seconds * 1000 });
   },
   /** Wait for the lightbulb, moving the cursor to and fro: VS Code asks when it moves. */
   async lightbulb(seconds) {
