@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from m31r_core.repair.candidates import Caution
 from m31r_core.repair.edits import Edit
 
+PENALTIES: Mapping[Caution, float] = {
+    "deletes code": 2.0,
+    "adds todo!()": 2.0,
+    "may panic": 1.2,
+    "adds unsafe": 1.0,
+    "adds unwrap()": 0.8,
+    "weakens a type": 0.8,
+    "invents a value": 0.6,
+}
+"""What a caution costs where states are compared; a candidate's weight is worth at most 1."""
 _ADDED: tuple[tuple[Caution, str], ...] = (
     ("adds unsafe", r"\bunsafe\b"),
     ("adds todo!()", r"\b(?:todo|unimplemented|unreachable)!"),
@@ -56,3 +66,13 @@ def _calls_less(before: str, added: str) -> bool:
     old, new = _CALLED.findall(before), _CALLED.findall(added)
     lost = [name for name in old if not re.search(rf"\b{name}\b", added)]
     return len(new) < len(old) and not all(map(_CONVERSIONS.fullmatch, lost))
+
+
+def is_grave(cautions: frozenset[Caution]) -> bool:
+    """Whether a candidate is worth trying only when nothing else passes."""
+    return bool(cautions & {"deletes code", "adds todo!()", "may panic"})
+
+
+def penalty(cautions: Iterable[Caution]) -> float:
+    """Return what these cautions cost together."""
+    return sum(PENALTIES[caution] for caution in cautions)
