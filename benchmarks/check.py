@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -19,15 +18,14 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks._machine import machine
 from tests.core.mutants import ARCHIVE, CRATES, PlainCargo, crate_of, mutants, unpack
 
 from m31r_core.cargo import Deadline, Workspace
@@ -79,7 +77,7 @@ def main() -> int:
     if arguments.json:
         ratios = {row.crate: round(row.fast_ms / row.cargo_ms, 3) for row in rows}
         report = {
-            "machine": _machine(),
+            "machine": machine(),
             "targets": arguments.targets,
             "rows": [asdict(row) for row in rows],
             "ratios": ratios,
@@ -150,22 +148,6 @@ def _since(start: tuple[float, float]) -> tuple[float, float]:
 
 def _median(times: list[tuple[float, float]], which: int) -> float:
     return round(statistics.median(time[which] for time in times), 1)
-
-
-def _machine() -> dict[str, Any]:
-    model = ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text("utf-8").splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor(),
-        "cores": len(psutil.Process().cpu_affinity() or []),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "load": round(os.getloadavg()[0], 2),
-    }
 
 
 def _print(rows: list[Row]) -> None:

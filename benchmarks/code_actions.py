@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -20,15 +19,14 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks._machine import machine
 from tests.core.mutants import ARCHIVE, CRATES, PlainCargo, crate_of, mutants, unpack
 from tests.lsp.conftest import Json, Wire
 from tests.lsp.crates import RICH, applied
@@ -73,7 +71,7 @@ def main() -> int:
         ]
     _print(rows)
     if arguments.json:
-        report = {"machine": _machine(), "rows": [asdict(row) for row in rows], "ratios": {}}
+        report = {"machine": machine(), "rows": [asdict(row) for row in rows], "ratios": {}}
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     return int(any(row.wrong for row in rows))
 
@@ -171,17 +169,6 @@ def _texts(crate: Path, edit: Json, uri: str, text: str) -> dict[str, bytes]:
         path = file.relative_to(crate).as_posix()
         texts[path] = applied(before, change["edits"]).encode()
     return texts
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": len(psutil.Process().cpu_affinity() or []),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "load": round(os.getloadavg()[0], 2),
-    }
 
 
 def _print(rows: list[Row]) -> None:

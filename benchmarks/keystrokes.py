@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -22,6 +21,10 @@ from typing import Any, BinaryIO, cast
 import psutil
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks._machine import machine
 
 FILE = Path(__file__).parent / "data" / "desk.rs"
 URI = "file:///desk/src/lib.rs"
@@ -110,7 +113,7 @@ def main() -> int:
         server.process.kill()
     _print(rows)
     if arguments.json:
-        report = {"machine": _machine(), "rows": [asdict(row) for row in rows], "ratios": {}}
+        report = {"machine": machine(), "rows": [asdict(row) for row in rows], "ratios": {}}
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     return 0
 
@@ -201,21 +204,6 @@ def _ask(line: int, character: int) -> dict[str, Any]:
 def _quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def _machine() -> dict[str, Any]:
-    model = ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text("utf-8").splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor(),
-        "cores": len(psutil.Process().cpu_affinity() or []),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
 
 
 def _print(rows: list[Row]) -> None:

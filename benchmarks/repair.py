@@ -27,7 +27,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.check import _machine as machine
+from benchmarks._machine import machine
 from tests.core.mutants import ARCHIVE, CRATES, Mutant, PlainCargo, crate_of, mutants, unpack
 
 from m31r_core.cargo import Deadline, Diagnostic, Workspace
