@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from m31r_core.bundle import find_bundle, load_bundle
+from m31r_core.cargo.process import rust_program
 from m31r_core.engine import Completer, Engine, default_threads
 from m31r_core.errors import M31RError
 from m31r_lsp.filters.cursor import Cursor
@@ -89,7 +90,7 @@ def _model(explicit: Path | None) -> Iterator[Finding]:
 def _tools() -> Iterator[Finding]:
     install = "install it from https://rustup.rs; needed to check completions, not to make them"
     for name in ("cargo", "rustc", "rustfmt"):
-        path = shutil.which(name)
+        path = rust_program(name)
         if path is None:
             yield Finding(name, "warning", "not found on PATH", install)
             continue
@@ -107,7 +108,7 @@ def _tools() -> Iterator[Finding]:
 
 def _checks() -> Iterator[Finding]:
     """Whether rustc compiles anything, and where what it compiled is kept."""
-    rustc = shutil.which("rustc")
+    rustc = rust_program("rustc")
     if rustc is not None:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

@@ -229,6 +229,7 @@ def test_a_file_outside(crate: Path) -> None:
 @pytest.fixture
 def no_cargo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path))
 
 
 @pytest.mark.usefixtures("no_cargo")

@@ -158,7 +158,7 @@ def test_doctor_without_a_model(shell: Run, tmp_path: Path) -> None:
 
 
 def test_doctor_without_rust(shell: Run) -> None:
-    done = shell("doctor", PATH="/nowhere")
+    done = shell("doctor", PATH="/nowhere", CARGO_HOME="/nowhere")
     assert done.returncode == 0
     assert "cargo" in done.stdout
     assert "https://rustup.rs" in done.stdout

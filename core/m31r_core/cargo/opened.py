@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from m31r_core.cargo.known import Keys, Results, Sources
 from m31r_core.cargo.lanes import Lanes
 from m31r_core.cargo.layout import Layout
 from m31r_core.cargo.learn import Learned, load_learned
-from m31r_core.cargo.process import CargoError
+from m31r_core.cargo.process import CargoError, rust_program
 from m31r_core.cargo.tree import Scanner, Tree, is_rust
 
 
@@ -91,7 +90,7 @@ def _environment() -> list[object]:
         rustup / "settings.toml",
         cargo_home / "config.toml",
         cargo_home / "config",
-        *(Path(shutil.which(name) or "") for name in ("cargo", "rustc")),
+        *(Path(rust_program(name) or "") for name in ("cargo", "rustc")),
     ]
     for file in files:
         try:

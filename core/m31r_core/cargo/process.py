@@ -60,6 +60,15 @@ class CargoOutput:
         return message
 
 
+def rust_program(name: str) -> str | None:
+    """Return the path of `cargo` or `rustc`: from PATH, else from where rustup puts it.
+
+    Editors that are started from a desktop often have a PATH without the latter.
+    """
+    home = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser()
+    return shutil.which(name) or shutil.which(name, path=str(home / "bin"))
+
+
 def run_cargo(
     arguments: Sequence[str],
     *,
@@ -72,7 +81,7 @@ def run_cargo(
     At the deadline cargo and all it started are killed. Raises CargoError when cargo is not
     installed or the deadline is missed; a cargo that fails is the caller's to judge.
     """
-    cargo = shutil.which("cargo")
+    cargo = rust_program("cargo")
     if cargo is None:
         raise CargoError("cargo not found; install Rust from https://rustup.rs")
     quiet = {"CARGO_TERM_COLOR": "never", "CARGO_TERM_PROGRESS_WHEN": "never"}

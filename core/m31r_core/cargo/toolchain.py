@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from m31r_core.cargo.process import CargoError
+from m31r_core.cargo.process import CargoError, rust_program
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def find_toolchain(cwd: Path | None = None) -> Toolchain:
 
     Raises CargoError when there is none, or it does not answer.
     """
-    rustc = shutil.which("rustc")
+    rustc = rust_program("rustc")
     if rustc is None:
         raise CargoError("rustc not found; install Rust from https://rustup.rs")
     answers = []

@@ -21,6 +21,7 @@ Caution = Literal[
     "adds unwrap()",
     "weakens a type",
     "invents a value",
+    "changes the order",
 ]
 """How a candidate can silence an error without repairing what is wrong."""
 

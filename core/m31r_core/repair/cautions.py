@@ -16,6 +16,7 @@ PENALTIES: Mapping[Caution, float] = {
     "adds unwrap()": 0.8,
     "weakens a type": 0.8,
     "invents a value": 0.6,
+    "changes the order": 0.4,
 }
 """What a caution costs where states are compared; a candidate's weight is worth at most 1."""
 _ADDED: tuple[tuple[Caution, str], ...] = (

@@ -10,6 +10,7 @@ from tree_sitter import Node
 from m31r_core.cargo.diagnostics import Span
 from m31r_core.repair.candidates import Candidate
 from m31r_core.repair.edits import Edit
+from m31r_core.repair.names import identifiers
 from m31r_core.repair.problem import Problem
 from m31r_core.repair.source import SourceText, field, needs_parentheses, statement_of, walk
 
@@ -37,7 +38,7 @@ def copy_the_first_borrow(problem: Problem) -> Iterator[Candidate]:
                 0.5,
             )
             yield problem.propose(
-                f"copy `{inner}` instead of borrowing it", source.replace(value, inner), 0.45
+                f"copy `{inner}` instead of borrowing it", source.replace(value, inner), 0.52
             )
         else:
             for method in ("clone", "to_owned", "cloned", "to_vec", "to_string"):
@@ -128,7 +129,13 @@ def _move(
         ("}", ";")
     ):
         text = text.rstrip() + ";\n"
-    return problem.propose(title, [Edit(here.path, start, end, ""), here.insert(to, text)], weight)
+    edits = [Edit(here.path, start, end, ""), here.insert(to, text)]
+    passed = here.slice(min(to, end), max(to, start))
+    about = set(identifiers(" ".join(problem.quoted[:1])))
+    # Reading a value before and after it changes is not the same, whatever rustc says.
+    if about & set(identifiers(text)) & set(identifiers(passed)):
+        return problem.propose(title, edits, weight, "changes the order")
+    return problem.propose(title, edits, weight)
 
 
 def extract_argument(problem: Problem) -> Iterator[Candidate]:
