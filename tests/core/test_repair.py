@@ -248,3 +248,11 @@ def test_close_names() -> None:
 def test_every_template_explains_itself() -> None:
     templates: set[Callable[..., Any]] = {t for group in BY_CODE.values() for t in group}
     assert all(template.__doc__ for template in templates)
+
+
+def test_returning_nothing_weakens_the_type() -> None:
+    text = 'fn name() -> u8 {\n    println!("ada")\n}\n\nfn main() {\n    name();\n}\n'
+    with program(text) as compiler:
+        fixes = list(find_fixes(compiler, compiler.errors[0], PATIENT))
+    weaker = [fix for fix in fixes if fix.title == "return `()`"]
+    assert [fix.cautions for fix in weaker] == [frozenset({"weakens a type"})]

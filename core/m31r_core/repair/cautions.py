@@ -57,7 +57,7 @@ def cautions_of(edits: Iterable[Edit], text_of: Callable[[str], bytes]) -> froze
         if len(re.findall(pattern, added)) > len(re.findall(pattern, before))
     }
     runs = [text for text in taken if re.search(r"\w", text) and not _DECORATION.fullmatch(text)]
-    if (runs and not re.search(r"\w", added)) or _calls_less(before, added):
+    if (runs and not re.search(r"[\w()]", added)) or _calls_less(before, added):
         found.add("deletes code")
     return frozenset(found)
 

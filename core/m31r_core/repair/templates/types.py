@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from m31r_core.repair.candidates import Candidate
+from m31r_core.repair.candidates import Candidate, Caution
+from m31r_core.repair.edits import Edit
 from m31r_core.repair.problem import Problem
 from m31r_core.repair.source import SourceText, field, needs_parentheses, walk
 from m31r_core.repair.values import is_float, is_integer, is_number, plain_value
@@ -171,12 +172,14 @@ def change_declared_type(problem: Problem) -> Iterator[Candidate]:
         if node.type in ("parameter", "field_declaration", "let_declaration"):
             typed = field(node, "type")
             if typed is not None:
+                edit = source.replace(typed, found)
                 yield problem.propose(
-                    f"change the type to `{found}`", source.replace(typed, found), 0.35
+                    f"change the type to `{found}`", edit, 0.35, *_weakening(found)
                 )
         elif "type" in node.type or node.type == "unit_type" or old in ("_",):
+            edit = problem.edit(span, found)
             yield problem.propose(
-                f"change the type `{old}` to `{found}`", problem.edit(span, found), 0.45
+                f"change the type `{old}` to `{found}`", edit, 0.45, *_weakening(found)
             )
     yield from _change_parameter(problem, found)
 
@@ -222,7 +225,8 @@ def change_return_type(problem: Problem) -> Iterator[Candidate]:
             )
     if declared is not None:
         if _writable(found) and found != here.of(declared):
-            yield problem.propose(f"return `{found}`", here.replace(declared, found), 0.4)
+            edit = here.replace(declared, found)
+            yield problem.propose(f"return `{found}`", edit, 0.4, *_weakening(found))
         last = _last_statement(body)
         if last is not None and last.type == "expression_statement":
             text = here.of(last)
@@ -232,22 +236,26 @@ def change_return_type(problem: Problem) -> Iterator[Candidate]:
                     here.replace(last, text[:-1]),
                     0.8,
                 )
-        value = plain_value(here.of(declared))
-        if found == "()" and value is not None:
-            at = here.line_start(body.end_byte - 1)
-            indent = here.indent(function.start_byte)
-            yield problem.invent(
-                f"return `{value}` at the end",
-                here.insert(at, f"{indent}    {value}\n"),
-                0.35 if here.of(declared).startswith("Result") else 0.2,
-            )
-        name = _last_binding(here, body)
-        if found == "()" and name is not None:
-            at = here.line_start(body.end_byte - 1)
-            indent = here.indent(function.start_byte)
-            yield problem.propose(
-                f"return `{name}` at the end", here.insert(at, f"{indent}    {name}\n"), 0.4
-            )
+        if found != "()":
+            return
+        value, name = plain_value(here.of(declared)), _last_binding(here, body)
+        if value is not None:
+            weight = 0.35 if here.of(declared).startswith("Result") else 0.2
+            edits = _at_the_end(here, function, body, value)
+            yield problem.invent(f"return `{value}` at the end", edits, weight)
+        if name is not None:
+            edits = _at_the_end(here, function, body, name)
+            yield problem.propose(f"return `{name}` at the end", edits, 0.4)
+
+
+def _at_the_end(source: SourceText, function: Node, body: Node, value: str) -> list[Edit]:
+    """The edits that let the body end with `value`, what it ends with now being a statement."""
+    at = source.line_start(body.end_byte - 1)
+    edits = [source.insert(at, f"{source.indent(function.start_byte)}    {value}\n")]
+    last = _last_statement(body)
+    if last is not None and not source.of(last).endswith((";", "}")):
+        edits.insert(0, source.insert(last.end_byte, ";"))
+    return edits
 
 
 def _last_statement(body: Node) -> Node | None:
@@ -355,6 +363,11 @@ def unify_literals(problem: Problem) -> Iterator[Candidate]:
             yield problem.propose(
                 "write a floating-point number", problem.edit(span, f"{literal}.0"), 0.4
             )
+
+
+def _weakening(type_: str) -> tuple[Caution, ...]:
+    """The caution of writing this type where another one stood."""
+    return ("weakens a type",) if type_ in ("()", "_", "!") else ()
 
 
 def _bare(type_: str) -> str:
