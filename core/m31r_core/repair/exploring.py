@@ -98,13 +98,16 @@ class Exploration:
         """Return the files as they are in `state`."""
         return _View(self.compiler, self.files, state.changes)
 
+    def spent(self) -> float:
+        """Return the share of the time or the compilations that is used up; 1 when cancelled."""
+        if self.cancelled():
+            return 1.0
+        seconds = time.monotonic() - self.started
+        return max(self.checks / self.limits.total, seconds / self.limits.seconds)
+
     def exhausted(self) -> bool:
         """Whether time or compilations are used up, or the search was cancelled."""
-        return (
-            self.checks >= self.limits.total
-            or time.monotonic() - self.started >= self.limits.seconds
-            or self.cancelled()
-        )
+        return self.spent() >= 1
 
     def candidates(self, state: State, error: Diagnostic) -> list[tuple[float, Candidate]]:
         """Return the candidates for an error of `state` that were not tried before, best first."""

@@ -261,7 +261,9 @@ def close(name: str, known: Iterable[str], n: int = 4) -> list[str]:
     part = [
         each for each in pool if len(name) > 2 and len(each) > 2 and (name in each or each in name)
     ]
-    return list(dict.fromkeys([*same, *near, *part]))[:n]
+    # A short name that is none is often a type parameter.
+    short = [each for each in pool if len(each) == 1 and len(name) <= 3 and each == name[0]]
+    return list(dict.fromkeys([*same, *near, *part, *short]))[:n]
 
 
 def import_place(source: SourceText) -> int:

@@ -27,6 +27,8 @@ from m31r_core.repair.suggestions import machine_applicable
 
 __all__ = ["RepairLimits", "find_fixes", "repair_all"]
 
+_DEEPER_SHARE = 0.6
+"""The share of a search's time after which nothing is built on an unfinished repair any more."""
 _DETOUR = 1.0
 """What it costs to come back to a state from which a candidate led forward."""
 
@@ -101,7 +103,7 @@ def _fixes(search: Exploration, error: Diagnostic) -> Iterator[Fix]:
 def _deeper(search: Exploration, error: Diagnostic, states: Sequence[State]) -> Iterator[Fix]:
     """Go on from states that repaired `error` and uncovered others, the most promising first."""
     queue = Queue(states)
-    while (state := queue.pop()) is not None and not search.exhausted():
+    while (state := queue.pop()) is not None and search.spent() < _DEEPER_SHARE:
         if len(state.steps) >= search.limits.steps or not state.verdict.new:
             continue
         listed = search.candidates(state, state.verdict.new[0])[: search.limits.checks // 2]

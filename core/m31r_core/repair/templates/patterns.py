@@ -21,6 +21,14 @@ def add_arms(problem: Problem) -> Iterator[Candidate]:
         return
     arms = [child for child in body.named_children if child.type == "match_arm"]
     patterns = [p for p in problem.quoted if p not in ("_",)] or ["_"]
+    here_as = (
+        re.match(r"(?:\w+::)*(?=[A-Z])", here.of(field(arms[0], "pattern") or arms[0]))
+        if arms
+        else None
+    )
+    if here_as:
+        # rustc names the path of the definition, the other arms the one that holds here.
+        patterns = [re.sub(r"\b(?:\w+::)+(?=[A-Z]\w*\b(?!::))", here_as[0], p) for p in patterns]
     indent = here.indent(node.start_byte) + "    "
     if arms:
         indent = here.indent(arms[0].start_byte)

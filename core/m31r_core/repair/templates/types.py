@@ -57,6 +57,8 @@ def _conversions(
         yield f"make a String of `{code}`", f"String::from({code})", 0.6
     if bare_expected == "str" and re.fullmatch(r"'(?:[^'\\]|\\.)'", code):
         yield "write a string, not a character", f'"{code[1:-1]}"', 0.8
+    if bare_expected == "str" and re.fullmatch(r"[\d.]+", code):
+        yield "write a string", f'"{code}"', 0.5
     if expected == "char" and re.fullmatch(r'"(?:[^"\\]|\\.)"', code):
         yield "write a character, not a string", f"'{code[1:-1]}'", 0.8
     if is_number(expected) and is_number(found):
