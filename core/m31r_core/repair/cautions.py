@@ -29,10 +29,11 @@ _ADDED: tuple[tuple[Caution, str], ...] = (
 _DECORATION = re.compile(
     r"\s*(?:(?:mut|pub(?:\s*\([\w: ]+\))?|ref|move|dyn|const|unsafe|async|static|default|let|"
     r"extern(?: \"\w+\")?|\.\w+\(\)|\.await|(?:pub )?use [^;]*;|\w+::|'\w+[,:]?|"
-    r"\??\w+: ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!+-]+)\s*)+",
+    r"(?:[A-Z]\w*|'\w+): ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!+-]+)\s*)+",
 )
 
 # Functions and macros, not constructors, which begin with a capital.
+_ATTRIBUTE = re.compile(r"#!?\[[^\]]*\]")
 _CALLED = re.compile(r"\b([a-z_]\w*)!?\s*\(")
 _CONVERSIONS = re.compile(
     r"(?:as|from|into|to)(?:_\w+)?|borrow(?:_mut)?|clone[d]?|copied|deref|expect|iter(?:_mut)?|lock|new|"
@@ -64,7 +65,7 @@ def cautions_of(edits: Iterable[Edit], text_of: Callable[[str], bytes]) -> froze
 
 def _calls_less(before: str, added: str) -> bool:
     """Whether fewer functions are called, and one of them is not even mentioned any more."""
-    old, new = _CALLED.findall(before), _CALLED.findall(added)
+    old, new = (_CALLED.findall(_ATTRIBUTE.sub("", text)) for text in (before, added))
     lost = [name for name in old if not re.search(rf"\b{name}\b", added)]
     return len(new) < len(old) and not all(map(_CONVERSIONS.fullmatch, lost))
 
