@@ -29,7 +29,8 @@ _ADDED: tuple[tuple[Caution, str], ...] = (
 _DECORATION = re.compile(
     r"\s*(?:(?:mut|pub(?:\s*\([\w: ]+\))?|ref|move|dyn|const|unsafe|async|static|default|let|"
     r"extern(?: \"\w+\")?|\.\w+\(\)|\.await|(?:pub )?use [^;]*;|\w+::|'\w+[,:]?|"
-    r"(?:[A-Z]\w*|'\w+): ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|\?\w+|[*&!+-]+)\s*)+",
+    r"(?:[A-Z]\w*|'\w+): ?[\w<>&:', +?]+|<[^<>]*>|where [^{}]*|#!?\[[^\]]*\]|//[^\n]*|"
+    r"\?\w+|[*&!+-]+)\s*)+",
 )
 
 # Functions and macros, not constructors, which begin with a capital.
