@@ -27,7 +27,7 @@ from m31r_lsp.questions import FIX_ALL, Question
 from m31r_lsp.settings import CheckSettings
 from m31r_lsp.worker import Cancelled
 
-_MORE_S = 1.0
+_MORE_S = 0.5
 _ERRORS = 3
 _PROPOSALS = 4
 _SHARE_WITHOUT_MODEL = 0.6
