@@ -1,9 +1,46 @@
-"""The configuration of a dataset, as in configs/data/*.toml."""
+"""The configuration of a dataset, as in configs/data/*.toml: every option with its default."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+SourceKind = Literal["auto", "pack", "crates", "crate-files", "sdists", "debian", "git", "parquet"]
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Something to read.
+
+    `kind` is how: `pack` (.jsonl or .jsonl.zst, a document a line), `crates` (a folder of crates
+    or workspaces, a cargo registry's `src` folder, a vendor folder), `crate-files` (.crate files or
+    a folder of them, a registry's `cache`), `sdists` (Python source distributions), `debian`
+    (librust-*-dev packages), `git` (a repository at `commit`), `parquet`. `auto` looks at what is
+    there. The `*_column` names are those of a pack or Parquet file; packs of ours have them so.
+    """
+
+    path: Path
+    kind: SourceKind = "auto"
+    commit: str = "HEAD"
+    text_column: str = "text"
+    path_column: str = "path"
+    package_column: str = "package"
+    version_column: str = "version"
+    license_column: str = "license"
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """How much an archive may hold before it is refused whole. Sizes are bytes, unpacked.
+
+    `max_ratio` is of unpacked to packed size: a decompression bomb is over it.
+    """
+
+    max_bytes: int = 1_000_000_000
+    max_files: int = 100_000
+    max_file_bytes: int = 4_000_000
+    max_ratio: int = 200
 
 
 @dataclass(frozen=True)
@@ -18,6 +55,76 @@ class FilterConfig:
     max_error_share: float = 0.02
     skip_packages: tuple[str, ...] = ()
     skip_kinds: tuple[str, ...] = ("fixture",)
+
+
+@dataclass(frozen=True)
+class DecontaminationConfig:
+    """Task files (JSON Lines of `m31r-eval`) and texts whose content must not be trained on.
+
+    A document that shares `tokens` tokens in a row with one of them is dropped.
+    """
+
+    tasks: tuple[Path, ...] = ()
+    tokens: int = 13
+
+
+@dataclass(frozen=True)
+class DedupConfig:
+    """Near-duplicates: Jaccard similarity of sets of `shingle` tokens in a row, at least `jaccard`.
+
+    MinHash-LSH finds candidates with `bands` bands of `rows` values; `sketch` is how many of the
+    smallest shingle hashes of a document are kept to decide them (exact where it has no more).
+    """
+
+    enabled: bool = True
+    jaccard: float = 0.8
+    shingle: int = 5
+    bands: int = 32
+    rows: int = 4
+    sketch: int = 1024
+
+
+@dataclass(frozen=True)
+class CompileConfig:
+    """Compile verification: `vendor` is a directory source that dependencies come from.
+
+    Crates are checked when `enabled` and read from folders (`crates`). Limits hold for each.
+    """
+
+    enabled: bool = False
+    vendor: Path | None = None
+    seconds: float = 300.0
+    memory_mb: int = 4096
+    require_sandbox: bool = True
+
+
+@dataclass(frozen=True)
+class RepairConfig:
+    """Repair pairs from crates that compile: `mutants_per_crate` are tried at most.
+
+    After all crates, pairs are chosen so that no code has more than `max_code_share` of them and
+    codes of the borrow checker at least `min_borrow_share`.
+    """
+
+    enabled: bool = False
+    mutants_per_crate: int = 400
+    max_code_share: float = 0.14
+    min_borrow_share: float = 0.22
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class DeriveConfig:
+    """Ready-made examples beside the code itself, each set in shards of its own.
+
+    `fim` is the number of syntax-tree middles cut from a file of 1,000 tokens; `plan` is the share
+    of files that get plan comments, which take at most `plan_tokens` of an example's tokens.
+    """
+
+    fim: float = 0.0
+    plan: float = 0.0
+    plan_tokens: float = 0.2
+    max_tokens: int = 1024
 
 
 @dataclass(frozen=True)
@@ -43,12 +150,27 @@ class TokenizerConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """A dataset: `sources` are frozen packs (.jsonl, .jsonl.zst) and folders of crates."""
+    """A dataset.
 
-    sources: tuple[Path, ...]
+    Packages are spread over `buckets` by a hash of their names, and each bucket is written to
+    shards of `shard_tokens` tokens: a change in one package touches one bucket. `work` (default:
+    beside `output`) holds what is kept between runs; it may be deleted.
+    """
+
+    sources: tuple[SourceConfig, ...]
     output: Path
     tokenizer_file: Path
-    shard_tokens: int = 16_000_000
+    work: Path | None = None
+    seed: int = 0
+    buckets: int = 16
+    shard_tokens: int = 4_000_000
+    unit_bytes: int = 8_000_000
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
     filters: FilterConfig = field(default_factory=FilterConfig)
+    decontaminate: DecontaminationConfig = field(default_factory=DecontaminationConfig)
+    dedup: DedupConfig = field(default_factory=DedupConfig)
+    compile: CompileConfig = field(default_factory=CompileConfig)
+    repair: RepairConfig = field(default_factory=RepairConfig)
+    derive: DeriveConfig = field(default_factory=DeriveConfig)
     splits: SplitConfig = field(default_factory=SplitConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
