@@ -45,13 +45,25 @@ class ArchiveLimits:
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Limits of the filters. Sizes are bytes, shares are 0 to 1."""
+    """Limits of the filters. Sizes are bytes, lines are characters, shares are 0 to 1.
+
+    `max_table_share` and `max_binding_share` are of the lines that are rows of constants, or
+    declarations without a body; `max_doc_attribute_share` is of lines like `#[doc = "…"]`, which
+    programs write. `min_distinct_share` is of runs of four lines whose shape comes only once, in
+    files of `min_distinct_lines` lines or more. `max_garbage_share` is of characters that no source
+    text holds, `max_error_share` of bytes that do not parse.
+    """
 
     min_bytes: int = 64
     max_bytes: int = 400_000
     max_mean_line: int = 120
     max_line: int = 4_000
+    max_garbage_share: float = 0.001
     max_table_share: float = 0.5
+    max_binding_share: float = 0.6
+    max_doc_attribute_share: float = 0.1
+    min_distinct_share: float = 0.2
+    min_distinct_lines: int = 200
     max_error_share: float = 0.02
     skip_packages: tuple[str, ...] = ()
     skip_kinds: tuple[str, ...] = ("fixture",)
