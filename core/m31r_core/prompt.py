@@ -5,6 +5,10 @@ Suffix first, so that typing only appends and the KV cache of all that precedes 
     <|file|>path <|context|>path chunk … <|suffix|>text after <|prefix|>text before [middle] <|end|>
 
 Training sees this layout, the classical prefix-suffix-middle order, and files left to right.
+
+A repair is asked for in the same order, what rustc says and the lines that it says it of first:
+
+    <|file|>path <diagnostic>text <|middle|>broken lines <|suffix|>… <|prefix|>… [fixed] <|end|>
 """
 
 from __future__ import annotations
@@ -12,13 +16,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from m31r_core.tokenizer import CONTEXT, END, FILE, MIDDLE, PREFIX, SUFFIX, Tokenizer
+import numpy as np
+from numpy.typing import NDArray
+
+from m31r_core.plans import Plan, encode_planned
+from m31r_core.tokenizer import (
+    CONTEXT,
+    DIAGNOSTIC,
+    END,
+    FILE,
+    MIDDLE,
+    PREFIX,
+    SUFFIX,
+    Tokenizer,
+)
 
 LAYOUT = "suffix-first/1"
 
 # No text holds more characters a token than this on average.
 _MAX_CHARACTERS_PER_TOKEN = 16
 _PATH_PARTS = 3
+# Share of a repair's tokens that what rustc says may take.
+_DIAGNOSTIC_SHARE = 0.15
+# What a repair shows around the broken lines is worth asking with at this many tokens.
+_LEAST_WINDOW = 32
 
 
 @dataclass(frozen=True)
@@ -81,19 +102,24 @@ def build_prompt(
     return Prompt(ids, healed)
 
 
-def left_to_right(tokenizer: Tokenizer, path: str, text: str, *, ends: bool) -> list[int]:
+def left_to_right(
+    tokenizer: Tokenizer, path: str, text: str, *, ends: bool, plans: Sequence[Plan] = ()
+) -> list[int]:
     """Return a training example without a suffix; `ends` says that the file ends there."""
-    return [*_header(tokenizer, path), PREFIX, *tokenizer.encode(text), *([END] if ends else [])]
+    ids = encode_planned(tokenizer, text, plans)
+    return [*_header(tokenizer, path), PREFIX, *ids, *([END] if ends else [])]
 
 
-def suffix_first(tokenizer: Tokenizer, path: str, before: str, suffix: str) -> list[int]:
+def suffix_first(
+    tokenizer: Tokenizer, path: str, before: str, suffix: str, *, plans: Sequence[Plan] = ()
+) -> list[int]:
     """Return a training example in the prompt's layout; `before` is prefix and middle.
 
     The two are encoded as one text: where the middle began cannot be seen, as with token
-    healing in `build_prompt`.
+    healing in `build_prompt`. `plans` stand in `before`.
     """
-    head = _header(tokenizer, path)
-    return [*head, SUFFIX, *tokenizer.encode(suffix), PREFIX, *tokenizer.encode(before), END]
+    ids = encode_planned(tokenizer, before, plans)
+    return [*_header(tokenizer, path), SUFFIX, *tokenizer.encode(suffix), PREFIX, *ids, END]
 
 
 def prefix_suffix_middle(
@@ -110,6 +136,76 @@ def prefix_suffix_middle(
         *tokenizer.encode(middle),
         END,
     ]
+
+
+def repair_prompt(
+    tokenizer: Tokenizer,
+    path: str,
+    *,
+    diagnostic: str,
+    broken: str,
+    prefix: str,
+    suffix: str,
+    max_tokens: int,
+    max_new_tokens: int,
+) -> list[int] | None:
+    """Return what asks the model for lines that replace `broken` between prefix and suffix.
+
+    `diagnostic` is what rustc says: code, message, labels; its end is cut where it is long.
+    `broken` is whole lines, maybe none, and never cut; prefix and suffix are cut at lines, those
+    next to `broken` kept. At most `max_tokens` less `max_new_tokens` ids; None when nothing
+    would be left for prefix and suffix.
+    """
+    room = max_tokens - max_new_tokens
+    said = _take(tokenizer, diagnostic, int(max_tokens * _DIAGNOSTIC_SHARE))
+    ids = [*_header(tokenizer, path), DIAGNOSTIC, *said, MIDDLE, *tokenizer.encode(broken)]
+    room -= len(ids) + 2
+    if room < _LEAST_WINDOW:
+        return None
+    before = _last_lines(tokenizer, prefix, room)
+    after = _first_lines(tokenizer, suffix, max(room // 3, room - len(before)))
+    before = _last_lines(tokenizer, prefix, room - len(after))
+    return [*ids, SUFFIX, *after, PREFIX, *before]
+
+
+def repair_example(
+    tokenizer: Tokenizer,
+    path: str,
+    *,
+    diagnostic: str,
+    broken: str,
+    prefix: str,
+    suffix: str,
+    fixed: str,
+    max_tokens: int,
+) -> list[int] | None:
+    """Return a training example: `repair_prompt` and the lines `fixed`, never cut, as its answer.
+
+    At most `max_tokens` ids; None for a pair too long for them.
+    """
+    answer = [*tokenizer.encode(fixed), END]
+    asked = repair_prompt(
+        tokenizer,
+        path,
+        diagnostic=diagnostic,
+        broken=broken,
+        prefix=prefix,
+        suffix=suffix,
+        max_tokens=max_tokens,
+        max_new_tokens=len(answer),
+    )
+    return None if asked is None else asked + answer
+
+
+def given(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which of the ids [rows, length] are rustc's words or broken lines, not to be learnt.
+
+    They begin with DIAGNOSTIC and end before the SUFFIX that follows.
+    """
+    places = np.where((ids == DIAGNOSTIC) | (ids == SUFFIX), np.arange(ids.shape[1]), 0)
+    last = np.maximum.accumulate(places, axis=1)
+    inside: NDArray[np.bool_] = np.take_along_axis(ids, last, axis=1) == DIAGNOSTIC
+    return inside
 
 
 def _header(tokenizer: Tokenizer, path: str) -> list[int]:
@@ -148,6 +244,28 @@ def _tail(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
         ids = tokenizer.encode_edited(text[start:line])
     ids += tokenizer.encode_edited(text[max(line, len(text) - limit * _MAX_CHARACTERS_PER_TOKEN) :])
     return ids[-limit:] if limit > 0 else []
+
+
+def _last_lines(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
+    """Return the ids of the last lines of `text`, as many as `limit` ids hold."""
+    near = text[-limit * _MAX_CHARACTERS_PER_TOKEN :] if limit > 0 else ""
+    ids = tokenizer.encode(near)
+    if len(ids) <= limit and len(near) == len(text):
+        return ids
+    kept = ids[-limit:] if limit > 0 else []
+    return kept[kept.index(tokenizer.newline) + 1 :] if tokenizer.newline in kept else []
+
+
+def _first_lines(tokenizer: Tokenizer, text: str, limit: int) -> list[int]:
+    """Return the ids of the first lines of `text`, as many as `limit` ids hold."""
+    near = text[: limit * _MAX_CHARACTERS_PER_TOKEN] if limit > 0 else ""
+    kept = tokenizer.encode(near)
+    if len(kept) <= limit and len(near) == len(text):
+        return kept
+    kept = kept[:limit]
+    while kept and kept[-1] != tokenizer.newline:
+        kept.pop()
+    return kept
 
 
 def _anchor(text: str, at_least: int, step: int) -> int:

@@ -1,4 +1,9 @@
-"""Text to token ids and back: byte-level BPE, lossless, no token across a newline."""
+"""Text to token ids and back: byte-level BPE, lossless, no token across a newline.
+
+Ids 0 to 15 are special. Those without a use are called `<|reserved_…|>`; `DIAGNOSTIC` (7, before
+what rustc says) and `PLAN` (8, before a plan comment) keep these texts: a `tokenizer.json` that was
+made before they had a use is valid, and its checksum is what it was.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,9 @@ END, PAD, FILE, CONTEXT, SUFFIX, PREFIX, MIDDLE = range(len(_NAMED))
 SPECIALS = tuple(f"<|{name}|>" for name in _NAMED) + tuple(
     f"<|reserved_{i}|>" for i in range(len(_NAMED), 16)
 )
+DIAGNOSTIC, PLAN = 7, 8
+# Training sees them; a completion never holds them.
+NEVER_WRITTEN = (DIAGNOSTIC, PLAN)
 
 # Pieces that merges stay within, first alternative first: a newline; a run of blanks but its
 # last; then, each with at most one blank before it, a word, up to three digits, operators (with
@@ -81,7 +89,7 @@ class Tokenizer:
         ids: list[int] = []
         for line in lines:
             ids += self._encode_line(line)
-            ids.append(self._newline)
+            ids.append(self.newline)
         return ids + self._encode_line(last)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -145,7 +153,8 @@ class Tokenizer:
         return tuple(table)
 
     @cached_property
-    def _newline(self) -> int:
+    def newline(self) -> int:
+        """The id of the one token that holds a newline."""
         return self._byte_ids[ord("\n")]
 
     @cached_property

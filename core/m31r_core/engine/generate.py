@@ -15,7 +15,7 @@ from m31r_core.engine.file_cache import FileCache
 from m31r_core.engine.sampling import choose, token_logprobs
 from m31r_core.engine.session import Session, default_threads
 from m31r_core.prompt import LAYOUT, Prompt
-from m31r_core.tokenizer import SPECIALS, Tokenizer
+from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS, Tokenizer
 
 # Tokens in one prefill step: cancellation is looked at between two.
 _CHUNK = 128
@@ -102,7 +102,9 @@ class Engine:
     ) -> Generation:
         """Continue `prompt` until the model ends, `stop` is true, or there is no more room.
 
-        With a `file_cache`, the model's probabilities are mixed with what the file says.
+        With a `file_cache`, the model's probabilities are mixed with what the file says. Plans and
+        diagnostics are for training: their special tokens have no probability, and a model that
+        would write a plan writes the code that it was for.
 
         `stop` gets the text so far, without the healed bytes, after every token that adds to it.
         `cancelled` is asked before every step of the model. What the cache holds of the prompt
@@ -127,6 +129,7 @@ class Engine:
         while logits is not None:
             if file_cache is not None:
                 logits = file_cache.mix(logits, session.ids)
+            logits[list(NEVER_WRITTEN)] = -np.inf
             token, logprob = choose(
                 logits,
                 allowed=writer.allowed(),
