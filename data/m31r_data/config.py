@@ -91,8 +91,8 @@ class DedupConfig:
     enabled: bool = True
     jaccard: float = 0.8
     shingle: int = 5
-    bands: int = 32
-    rows: int = 4
+    bands: int = 16
+    rows: int = 6
     sketch: int = 1024
 
 
@@ -100,13 +100,17 @@ class DedupConfig:
 class CompileConfig:
     """Compile verification: `vendor` is a directory source that dependencies come from.
 
-    Crates are checked when `enabled` and read from folders (`crates`). Limits hold for each.
+    Crates are checked when `enabled` and read from folders (`crates`). Limits hold for each: wall
+    seconds, memory and disk of all its processes together. `jobs` is how many units of one crate
+    are compiled at a time; where workers are as many as cores, more than one gains nothing.
     """
 
     enabled: bool = False
     vendor: Path | None = None
     seconds: float = 300.0
     memory_mb: int = 4096
+    disk_mb: int = 2048
+    jobs: int = 1
     require_sandbox: bool = True
 
 

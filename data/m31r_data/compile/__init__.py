@@ -1,0 +1,1 @@
+"""What rustc says about crates that nobody vouches for, asked in the sandbox."""
