@@ -2,9 +2,9 @@
 
 manifest.json            format, tokenizer, counts, and for each split its shards with sizes
 tokenizer.json           what the ids mean
-train-00000.tokens       uint16, little-endian, documents one behind the other
-train-00000.index        int64 [documents + 1, 2]: offsets into .tokens (ids) and .jsonl (bytes)
-train-00000.jsonl        one record a document: package, version, path, licence, hash
+train-0000-00000.tokens  uint16, little-endian, documents one behind the other
+train-0000-00000.index   int64 [documents + 1, 2]: offsets into .tokens (ids) and .jsonl (bytes)
+train-0000-00000.jsonl   one record a document: package, version, path, licence, hash
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from m31r_core.errors import M31RError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
@@ -31,7 +31,10 @@ Tokens = NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class DocumentRecord:
-    """Where a document comes from. `sha256` is of the source's text as it was read."""
+    """Where a document comes from. `sha256` is of the source's text as it was read.
+
+    `compiles` is what rustc said of it: yes, no or unknown; `why` gives the reason of the last two.
+    """
 
     package: str
     version: str
@@ -39,16 +42,24 @@ class DocumentRecord:
     license: str
     kind: str
     sha256: str
+    license_from: str = ""
+    compiles: str = "unknown"
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Sizes of one shard, as the manifest has them; `tokens` and `documents` are counts."""
+    """Sizes of one shard, as the manifest has them; `tokens` and `documents` are counts.
+
+    `sha256` is of the tokens, the other two are of the index and of the documents' records.
+    """
 
     name: str
     documents: int
     tokens: int
     sha256: str
+    index_sha256: str
+    records_sha256: str
 
 
 class ShardWriter:
@@ -62,6 +73,7 @@ class ShardWriter:
         self._tokens: BinaryIO | None = None
         self._records: BinaryIO | None = None
         self._hash = hashlib.sha256()
+        self._records_hash = hashlib.sha256()
 
     def add(self, ids: Sequence[int], record: DocumentRecord) -> None:
         """Append one document."""
@@ -69,12 +81,14 @@ class ShardWriter:
             stem = self._directory / self._name()
             self._tokens = stem.with_suffix(".tokens").open("wb")
             self._records = stem.with_suffix(".jsonl").open("wb")
-            self._index, self._hash = [(0, 0)], hashlib.sha256()
+            self._index = [(0, 0)]
+            self._hash, self._records_hash = hashlib.sha256(), hashlib.sha256()
         data = np.asarray(ids, dtype="<u2").tobytes()
         self._tokens.write(data)
         self._hash.update(data)
         line = json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n"
         self._records.write(line)
+        self._records_hash.update(line)
         tokens, offset = self._index[-1]
         self._index.append((tokens + len(ids), offset + len(line)))
         if tokens + len(ids) >= self._limit:
@@ -94,8 +108,15 @@ class ShardWriter:
         self._tokens.close()
         self._records.close()
         index = np.array(self._index, dtype="<i8")
-        index.tofile(self._directory / f"{self._name()}.index")
-        shard = Shard(self._name(), len(index) - 1, int(index[-1, 0]), self._hash.hexdigest())
+        (self._directory / f"{self._name()}.index").write_bytes(index.tobytes())
+        shard = Shard(
+            self._name(),
+            len(index) - 1,
+            int(index[-1, 0]),
+            self._hash.hexdigest(),
+            hashlib.sha256(index.tobytes()).hexdigest(),
+            self._records_hash.hexdigest(),
+        )
         self._shards.append(shard)
         self._tokens = self._records = None
 
@@ -120,7 +141,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise M31RError(f"{path}: not a dataset ({error}); build one with data build") from error
     if manifest.get("format") != FORMAT:
-        raise M31RError(f"{path}: format {manifest.get('format')}, expected {FORMAT}")
+        raise M31RError(
+            f"{path}: format {manifest.get('format')}, expected {FORMAT}; build the dataset again"
+        )
     return manifest
 
 
@@ -175,20 +198,38 @@ class TokenDataset:
         return shard, i - self._starts[shard]
 
 
-def verify_dataset(directory: Path) -> int:
-    """Check every token shard against the manifest's sizes and hashes; return their number.
+def shard_files(shard: Shard) -> dict[str, str]:
+    """Return the names of a shard's files and the sha256 that each should have."""
+    return {
+        f"{shard.name}.tokens": shard.sha256,
+        f"{shard.name}.index": shard.index_sha256,
+        f"{shard.name}.jsonl": shard.records_sha256,
+    }
 
-    Raises M31RError naming the first file that differs.
+
+def damaged_files(directory: Path) -> tuple[int, list[str]]:
+    """Hash every file of the dataset in `directory`.
+
+    Returns how many there are, and for each that is missing or differs a line that names it.
+    Raises M31RError when the manifest itself cannot be read.
     """
-    count = 0
+    count, damage = 0, []
     for shards in read_manifest(directory)["splits"].values():
         for shard in (Shard(**values) for values in shards):
-            _open_index(directory, shard)
-            tokens = _open_tokens(directory, shard)
-            if hashlib.sha256(tokens.tobytes()).hexdigest() != shard.sha256:
-                raise M31RError(f"{directory / shard.name}.tokens: checksum does not match")
-            count += 1
-    return count
+            for name, expected in shard_files(shard).items():
+                count += 1
+                if problem := _damage(directory / name, expected):
+                    damage.append(f"{directory / name}: {problem}")
+    return count, damage
+
+
+def _damage(path: Path, expected: str) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if digest == expected else "checksum does not match"
 
 
 def _open_tokens(directory: Path, shard: Shard) -> Tokens:

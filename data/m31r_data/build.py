@@ -1,132 +1,136 @@
-"""`m31r-train data build`: from sources to token shards."""
+"""`m31r-train data build`: the stages from sources to token shards, in their order."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal
 
 from m31r_core.errors import M31RError
-from m31r_core.shards import TOKENIZER, DocumentRecord, ShardWriter, write_manifest
+from m31r_core.shards import Shard, read_manifest, shard_files
 from m31r_core.tokenizer import Tokenizer
 from m31r_data.config import DataConfig
-from m31r_data.document import Document, Dropped
-from m31r_data.prepare import Prepared, prepare
-from m31r_data.sources import read_sources
-from m31r_data.split import SPLITS
+from m31r_data.document import Document
+from m31r_data.executors import Stage, run_stages
+from m31r_data.plan import Plan, Stores, load_plan, make_plan, save_plan, work_folder
+from m31r_data.records import read_prepared
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from datatrove.pipeline.base import PipelineStep
 
-
-@dataclass
-class BuildStats:
-    """Counts of a build: documents read, why they were dropped, tokens and bytes by split."""
-
-    documents: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    dropped_bytes: Counter[str] = field(default_factory=Counter)
-    kept: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
-    text_bytes: Counter[str] = field(default_factory=Counter)
-    licences: Counter[str] = field(default_factory=Counter)
+ExecutorName = Literal["local", "ray", "slurm"]
+Until = Literal["prepare", "dedup", "all"]
 
 
 def build_dataset(
-    config: DataConfig, *, workers: int = 1, progress: Progress | None = None
-) -> BuildStats:
-    """Write the dataset that `config` describes to `config.output`, replacing an older one.
+    config: DataConfig,
+    *,
+    workers: int = 1,
+    executor: ExecutorName = "local",
+    until: Until = "all",
+    progress: Progress | None = None,
+) -> bool:
+    """Make the dataset that `config` describes at `config.output`; False if it stands there already.
 
-    It is built in a folder beside it and renamed at the end: what stands at `output` is always
-    whole. `progress` is called with documents and tokens so far. Raises M31RError naming a
-    source or tokenizer that cannot be read, or when no document passes.
+    What was finished before, by this or a killed build, is not done again. The dataset is put
+    together beside its place and renamed: what stands at `output` is always whole. With `until`,
+    stop behind that stage, without a tokenizer. Raises M31RError naming a source, a tokenizer, or
+    the stage and what went wrong in it, or when no document passes.
     """
-    tokenizer = Tokenizer.load(config.tokenizer_file)
-    if tokenizer.vocab_size > 2**16:
-        raise M31RError(f"{config.tokenizer_file}: over 65,536 tokens do not fit 16-bit shards")
-    partial = config.output.with_name(f"{config.output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    stats = BuildStats()
-    writers = {split: ShardWriter(partial, split, config.shard_tokens) for split in SPLITS}
-    documents = read_sources(config.sources)
-    with (partial / "dropped.jsonl").open("w", encoding="utf-8") as dropped:
-        for result in prepare(
-            documents, config, workers=workers, tokenizer_file=config.tokenizer_file
-        ):
-            stats.documents += 1
-            if isinstance(result, Dropped):
-                _write_dropped(dropped, result, stats)
-            else:
-                writers[result.split].add(result.ids.tolist(), _record(result.document))
-                _count(result, stats)
-            if progress is not None:
-                progress(stats.documents, stats.tokens.total())
-    splits = {str(split): writer.close() for split, writer in writers.items()}
-    if not stats.kept:
-        raise M31RError(f"no document passed the filters; see {partial / 'dropped.jsonl'}")
-    shutil.copyfile(config.tokenizer_file, partial / TOKENIZER)
-    write_manifest(partial, splits, _details(config, stats))
-    _replace(partial, config.output)
-    return stats
+    work = work_folder(config)
+    work.mkdir(parents=True, exist_ok=True)
+    with _locked(work / "lock"):
+        if until == "all":
+            _check_tokenizer(config.tokenizer_file)
+        plan = make_plan(config, encode=until == "all")
+        if until == "all" and _stands(config.output, plan):
+            return False
+        save_plan(plan, config)
+        stages = list(build_stages(plan, config, until))
+        run_stages(stages, executor=executor, workers=workers, logs=work / "logs")
+    return True
 
 
-def _record(document: Document) -> DocumentRecord:
-    return DocumentRecord(
-        document.package,
-        document.version,
-        document.path,
-        document.license,
-        document.kind,
-        document.sha256,
+def kept_documents(config: DataConfig) -> Iterator[Document]:
+    """Yield what a build `until` "dedup" left, in order of its units."""
+    from m31r_data.stages.dedup import Duplicates
+    from m31r_data.stages.prepare import DOCUMENTS
+
+    plan, stores = load_plan(config), Stores(work_folder(config))
+    duplicates = Duplicates(plan, stores)
+    for unit, key in enumerate(plan.prepared):
+        copies = duplicates.of_unit(unit)
+        rows = read_prepared(stores.prepared.path(key) / DOCUMENTS)
+        passed = (row.document for row in rows if not row.reason)
+        yield from (document for i, document in enumerate(passed) if i not in copies)
+
+
+def build_stages(plan: Plan, config: DataConfig, until: Until = "all") -> Iterator[Stage]:
+    """Yield the stages of a build that have something to do."""
+    # What a stage needs is imported where the stage is made: `--help` must not wait for it.
+    from m31r_data.stages.assemble import AssembleBuckets
+    from m31r_data.stages.compile import CompileCrates
+    from m31r_data.stages.dedup import CANDIDATE_RANKS, DecideDuplicates, FindCandidates
+    from m31r_data.stages.encode import EncodeUnits
+    from m31r_data.stages.finish import Finish
+    from m31r_data.stages.prepare import prepare_steps
+    from m31r_data.stages.repair import RepairCrates, SelectPairs
+
+    stores = Stores(work_folder(config))
+    yield Stage("prepare", partial(prepare_steps, config), len(plan.batches["prepare"]))
+    if until == "prepare":
+        return
+    if not stores.duplicates.has(plan.duplicates):
+        yield Stage("candidates", partial(_one, FindCandidates, config), CANDIDATE_RANKS)
+        yield Stage("duplicates", partial(_one, DecideDuplicates, config), 1)
+    if until == "dedup":
+        return
+    yield Stage("compile", partial(_one, CompileCrates, config), len(plan.batches["compile"]))
+    yield Stage("repair", partial(_one, RepairCrates, config), len(plan.batches["repair"]))
+    if config.repair.enabled and not stores.selected.has(plan.selected):
+        yield Stage("select", partial(_one, SelectPairs, config), 1)
+    yield Stage("encode", partial(_one, EncodeUnits, config), len(plan.batches["encode"]))
+    yield Stage("assemble", partial(_one, AssembleBuckets, config), config.buckets)
+    yield Stage("finish", partial(_one, Finish, config), 1)
+
+
+def _one(step: Callable[[DataConfig], PipelineStep], config: DataConfig) -> list[PipelineStep]:
+    return [step(config)]
+
+
+def _check_tokenizer(path: Path) -> None:
+    if Tokenizer.load(path).vocab_size > 2**16:
+        raise M31RError(f"{path}: over 65,536 tokens do not fit 16-bit shards")
+
+
+def _stands(output: Path, plan: Plan) -> bool:
+    """Whether `output` is the dataset that the plan would make, all of its files at their sizes."""
+    if not (output / "manifest.json").is_file():
+        return False
+    try:
+        manifest = read_manifest(output)
+    except M31RError:
+        return False
+    if manifest.get("build") != plan.build:
+        return False
+    shards = [Shard(**shard) for shards in manifest["splits"].values() for shard in shards]
+    return all(
+        (output / f"{shard.name}.tokens").is_file()
+        and (output / f"{shard.name}.tokens").stat().st_size == 2 * shard.tokens
+        and all((output / name).is_file() for name in shard_files(shard))
+        for shard in shards
     )
 
 
-def _count(result: Prepared, stats: BuildStats) -> None:
-    stats.kept[result.split] += 1
-    stats.tokens[result.split] += len(result.ids)
-    stats.text_bytes[result.split] += len(result.text.encode())
-    stats.licences[result.document.license] += 1
-
-
-def _write_dropped(file: TextIO, result: Dropped, stats: BuildStats) -> None:
-    document = result.document
-    stats.dropped[result.reason] += 1
-    stats.dropped_bytes[result.reason] += len(document.text)
-    row = {
-        "reason": result.reason,
-        "package": document.package,
-        "version": document.version,
-        "path": document.path,
-        "sha256": document.sha256,
-    }
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _details(config: DataConfig, stats: BuildStats) -> dict[str, object]:
-    tokenizer_hash = hashlib.sha256(config.tokenizer_file.read_bytes()).hexdigest()
-    return {
-        "tokenizer_sha256": tokenizer_hash,
-        "sources": [source.name for source in config.sources],
-        "documents": dict(stats.kept),
-        "tokens": dict(stats.tokens),
-        "text_bytes": dict(stats.text_bytes),
-        "dropped": dict(stats.dropped.most_common()),
-        "dropped_bytes": dict(stats.dropped_bytes.most_common()),
-        "licences": dict(stats.licences.most_common()),
-    }
-
-
-def _replace(partial: Path, output: Path) -> None:
-    if output.exists():
-        old = output.with_name(f"{output.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        output.replace(old)
-        partial.replace(output)
-        shutil.rmtree(old)
-    else:
-        partial.replace(output)
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the work folder for this process; the lock ends with it, however it ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise M31RError(f"{path}: another build is using this work folder") from error
+        yield

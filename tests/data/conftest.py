@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from m31r_core.tokenizer import train_tokenizer
-from m31r_data.config import DataConfig, FilterConfig, SplitConfig
+from m31r_data.config import DataConfig, SourceConfig, SplitConfig
 
 BODY = "/// Doubles `x`.\npub fn double_{i}(x: u32) -> u32 {{\n    let y = x + x;\n    y\n}}\n"
 
@@ -36,11 +36,11 @@ def data_config(crates: Path, tmp_path: Path) -> DataConfig:
     tokenizer_file = tmp_path / "tokenizer.json"
     train_tokenizer([rust_file(i) for i in range(5)], 400).save(tokenizer_file)
     return DataConfig(
-        sources=(crates,),
+        sources=(SourceConfig(crates),),
         output=tmp_path / "dataset",
         tokenizer_file=tokenizer_file,
+        buckets=2,
         shard_tokens=1_000,
-        filters=FilterConfig(),
         splits=SplitConfig(valid=0.15, test=0.15),
     )
 

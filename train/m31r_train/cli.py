@@ -42,15 +42,23 @@ def _add_data(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     build.add_argument("config", type=Path)
     build.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    build.add_argument("--executor", choices=("local", "ray", "slurm"), default="local")
+    build.add_argument(
+        "--until",
+        choices=("prepare", "dedup", "all"),
+        default="all",
+        help="stop behind this stage; without 'all', no tokenizer is needed",
+    )
     _add_set(build)
     build.set_defaults(handler=_data_build)
     stats = add_command(
         actions, "stats", "Count what a dataset holds.", "m31r-train data stats DIR"
     )
     stats.add_argument("directory", type=Path)
+    stats.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
     stats.set_defaults(handler=_data_stats)
     verify = add_command(
-        actions, "verify", "Check every shard's size and hash.", "m31r-train data verify DIR"
+        actions, "verify", "Hash every file of a dataset and name the damaged ones.", "m31r-train data verify DIR"
     )
     verify.add_argument("directory", type=Path)
     verify.set_defaults(handler=_data_verify)
@@ -139,13 +147,19 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
 def _data_build(arguments: argparse.Namespace) -> int:
     from m31r_train import commands
 
-    return commands.data_build(arguments.config, arguments.overrides, arguments.workers)
+    return commands.data_build(
+        arguments.config,
+        arguments.overrides,
+        workers=arguments.workers,
+        executor=arguments.executor,
+        until=arguments.until,
+    )
 
 
 def _data_stats(arguments: argparse.Namespace) -> int:
     from m31r_train import commands
 
-    return commands.data_stats(arguments.directory)
+    return commands.data_stats(arguments.directory, arguments.html)
 
 
 def _data_verify(arguments: argparse.Namespace) -> int:

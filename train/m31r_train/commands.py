@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from m31r_core.config import load_toml
-from m31r_core.shards import read_manifest, verify_dataset
+from m31r_core.errors import M31RError
+from m31r_core.shards import damaged_files, read_manifest
 from m31r_core.tokenizer import train_tokenizer
-from m31r_data.build import build_dataset
+from m31r_data.build import ExecutorName, Until, build_dataset
 from m31r_data.config import DataConfig
+from m31r_data.report import html_report, tables
 from m31r_train.config import TrainConfig
 from m31r_train.vocabulary import Sample, vocabulary_table
 
@@ -22,44 +23,47 @@ _TABLE_HIDDEN = 256
 _TABLE_BLOCKS = 4_722_688
 
 
-def data_build(path: Path, overrides: Sequence[str], workers: int) -> int:
+def data_build(
+    path: Path,
+    overrides: Sequence[str],
+    *,
+    workers: int,
+    executor: ExecutorName,
+    until: Until,
+) -> int:
     """Build the dataset that the configuration at `path` describes."""
     config = load_toml(path, DataConfig, overrides)
-    console = Console()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def show(documents: int, tokens: int) -> None:
-            if documents % 500 == 0:
-                text = f"{documents:,} files, {tokens / 1e6:.1f}M tokens"
-                progress.update(task, description=text)
-                if not console.is_terminal and documents % 10_000 == 0:
-                    console.print(text)
-
-        build_dataset(config, workers=workers, progress=show)
-    return data_stats(config.output)
+    made = build_dataset(config, workers=workers, executor=executor, until=until)
+    if until != "all":
+        return 0
+    if not made:
+        print(f"{config.output}: nothing to do")
+        return 0
+    return data_stats(config.output, None)
 
 
-def data_stats(directory: Path) -> int:
-    """Print the counts of a dataset's manifest."""
+def data_stats(directory: Path, html: Path | None) -> int:
+    """Print what a dataset holds and what was left out; with `html`, write a page of it too."""
     manifest = read_manifest(directory)
-    console = Console()
-    kept = Table("split", "files", "tokens", "bytes", "bytes/token", title=str(directory))
-    for split, documents in manifest["documents"].items():
-        tokens, size = manifest["tokens"][split], manifest["text_bytes"][split]
-        ratio = f"{size / max(tokens, 1):.3f}"
-        kept.add_row(split, f"{documents:,}", f"{tokens:,}", f"{size:,}", ratio)
-    dropped = Table("dropped because", "files", "characters")
-    for reason, count in manifest["dropped"].items():
-        dropped.add_row(reason, f"{count:,}", f"{manifest['dropped_bytes'][reason]:,}")
-    console.print(kept, dropped)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(html_report(manifest), encoding="utf-8")
+    Console().print(*tables(manifest))
     return 0
 
 
 def data_verify(directory: Path) -> int:
-    """Check a dataset's shards against its manifest."""
-    print(f"{directory}: {verify_dataset(directory)} shards whole")
+    """Hash every file of a dataset; name those that are damaged."""
+    files, damage = damaged_files(directory)
+    for line in damage:
+        print(line)
+    if damage:
+        work = directory.with_name(f"{directory.name}.work")
+        raise M31RError(
+            f"{directory}: {len(damage)} of {files} files damaged; delete them and"
+            f" {work / 'assemble'}, then build again"
+        )
+    print(f"{directory}: {files} files whole")
     return 0
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from m31r_core.tokenizer import Tokenizer, train_tokenizer
+from m31r_data.build import build_dataset, kept_documents
 from m31r_data.config import DataConfig
-from m31r_data.document import Dropped
-from m31r_data.prepare import prepare
-from m31r_data.sources import read_sources
+from m31r_data.split import split_of
 
 _MEASURED_BYTES = 4_000_000
 
@@ -37,20 +36,20 @@ class Sample:
     """Texts of the train split on disk, so that many vocabularies can be trained on them."""
 
     def __init__(self, config: DataConfig, workers: int) -> None:
-        """Read the sources once: `sample_share` of the train files, and the valid split."""
+        """Take `sample_share` of the train files and some of the valid split; prepare them first."""
         self._folder = tempfile.TemporaryDirectory(prefix="m31r-sample-")
         self._train = Path(self._folder.name) / "train"
         self._valid = Path(self._folder.name) / "valid"
         limit = int(config.tokenizer.sample_share * 2**32)
+        build_dataset(config, workers=workers, until="dedup")
         with self._train.open("wb") as train, self._valid.open("wb") as valid:
-            for result in prepare(read_sources(config.sources), config, workers=workers):
-                if isinstance(result, Dropped):
-                    continue
-                chosen = int(result.document.sha256[:8], 16) < limit
-                if result.split == "train" and chosen:
-                    _write(train, result.text)
-                elif result.split == "valid" and valid.tell() < _MEASURED_BYTES:
-                    _write(valid, result.text)
+            for document in kept_documents(config):
+                split = split_of(document.package, config.splits)
+                chosen = int(document.sha256[:8], 16) < limit
+                if split == "train" and chosen:
+                    _write(train, document.text)
+                elif split == "valid" and valid.tell() < _MEASURED_BYTES:
+                    _write(valid, document.text)
 
     def train(self) -> Iterator[str]:
         """Yield the texts to train on."""

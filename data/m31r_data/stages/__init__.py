@@ -1,0 +1,1 @@
+"""The steps that datatrove's executors run, one stage of the build a file."""
