@@ -55,6 +55,11 @@ def is_permissive(expression: str) -> bool:
     return parsed is not None and _holds(parsed)
 
 
+def is_spdx(expression: str) -> bool:
+    """Say whether the expression parses, all its names being SPDX identifiers."""
+    return _parse(expression) is not None
+
+
 @cache
 def normal(expression: str) -> str:
     """Return the expression as SPDX writes it (`mit/apache-2.0` is `MIT OR Apache-2.0`).
@@ -79,8 +84,8 @@ def _parse(expression: str) -> Expression | None:
     spelled = _EITHER.sub(lambda found: f"({found[0].replace('/', ' OR ')})", expression)
     try:
         return _licensing().parse(spelled, validate=True)
-    except (ExpressionError, ValueError):
-        return None
+    except (ExpressionError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # `()` and its like get the library's parser into errors of its own
 
 
 @cache
