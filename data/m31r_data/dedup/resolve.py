@@ -1,8 +1,8 @@
 """Which documents go: candidates are decided by their sketches, then the earlier document stays.
 
 Pairs are decided in blocks. In memory stay 13 bytes for each document, 8 for each pair and 150 MB
-X
-pair, a quarter of an hour. A block reads from most units, which should then be of 256 MB or more.
+for a block: 150 million documents with 40 million candidates take 3 GB and, at 12 microseconds a
+pair, ten minutes. Each block reads from most units, which should then be of 256 MB or more.
 """
 
 from __future__ import annotations
