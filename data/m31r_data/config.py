@@ -133,14 +133,25 @@ class RepairConfig:
 class DeriveConfig:
     """Ready-made examples beside the code itself, each set in shards of its own.
 
-    `fim` is the number of syntax-tree middles cut from a file of 1,000 tokens; `plan` is the share
-    of files that get plan comments, which take at most `plan_tokens` of an example's tokens.
+    `fim` is the number of syntax-tree middles cut from a file of 1,000 tokens, `fim_psm` the share
+    of them in prefix-suffix-middle order. `plan` is the share of the pieces of files that come
+    again with plan comments, which take at most `plan_tokens` of an example's tokens. An example,
+    repairs too, has at most `max_tokens`.
     """
 
     fim: float = 0.0
+    fim_psm: float = 0.5
     plan: float = 0.0
     plan_tokens: float = 0.2
     max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for what cannot be."""
+        for name in ("fim_psm", "plan", "plan_tokens"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"'derive.{name}' must be 0 to 1, not {getattr(self, name)}")
+        if self.fim < 0 or self.max_tokens < 128:
+            raise ValueError("'derive.fim' must not be negative, nor 'derive.max_tokens' below 128")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Examples made from code that compiles: middles to fill in, and plans."""
