@@ -49,7 +49,7 @@ def spdx_of_debian(name: str) -> str:
     """
     spelled = _EXCEPTION.sub(r"with \1-exception", name)
     groups = re.split(r"\s*,\s*(?=(?:and|or)\b)", spelled, flags=re.IGNORECASE)
-    parts = []
+    parts: list[str] = []
     for group in groups:
         operator, body = "", group
         if parts:

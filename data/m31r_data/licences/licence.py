@@ -8,7 +8,7 @@ from typing import Protocol
 
 # Folders of other people's code: what holds for the project need not hold there.
 _VENDORED = re.compile(
-    r"(?:^|.*/)(?:vendor|vendored|third[_-]?party|3rd[_-]?party|extern|external)/", re.IGNORECASE
+    r"(?:^|.*/)(?:vendor|vendored|third[_-]?party|3rd[_-]?party)/", re.IGNORECASE
 )
 
 
