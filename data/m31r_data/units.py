@@ -40,10 +40,10 @@ class Unit:
 class Reader(NamedTuple):
     """How one kind of source is read.
 
-    `units(source, place, spool, unit_bytes, limits)` lists the units of the source at `place` of the
-    configuration, in order of their names; `spool` is a folder of ours, kept between runs, where it
-    may unpack what cannot be read from the middle; `unit_bytes` is the size of units of what has no
-    natural ones. Raises M31RError naming a source that is missing or foreign.
+    `units(source, place, spool, unit_bytes, limits)` lists the units of the source at `place` of
+    the configuration, in order of their names; `spool` is a folder of ours, kept between runs,
+    where it may unpack what cannot be read from the middle; `unit_bytes` is the size of units of
+    what has no natural ones. Raises M31RError naming a source that is missing or foreign.
 
     `read(unit, source, limits)` yields its documents in a fixed order, and Dropped for files that
     cannot be documents (not UTF-8, too large, an archive member that is refused); it never follows

@@ -36,8 +36,8 @@ def list_units(
     """Yield the units of all sources, ordered by (the source's place, the unit's name).
 
     `spool` is a folder, made when needed, where packs that cannot be read from the middle are
-    unpacked; their units have about `unit_bytes` bytes. `limits` are those of `read_unit`. Raises M31RError naming a source that is
-    missing, broken or of no known kind.
+    unpacked; their units have about `unit_bytes` bytes. `limits` are those of `read_unit`. Raises
+    M31RError naming a source that is missing, broken or of no known kind.
     """
     for place, source in enumerate(sources):
         reader = _READERS[kind_of_source(source)]

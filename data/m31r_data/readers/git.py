@@ -178,7 +178,7 @@ class _Repository:
                 if number >= at_most:
                     process.kill()
                     raise M31RError(
-                        f"{self._path}: more than {at_most} files; see 'archives.max_files' in the configuration"
+                        f"{self._path}: more than {at_most} files ('archives.max_files')"
                     )
                 head, _, name = line.partition(b"\t")
                 mode, kind, oid, size = head.decode("ascii").split()
