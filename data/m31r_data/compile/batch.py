@@ -1,0 +1,252 @@
+"""Several mutants in one text: which can go together, and where each place of it lies alone.
+
+rustc goes on after an error in a body, so that mutants in different bodies can be told apart by
+where their errors are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from tree_sitter import Node, Tree
+
+from m31r_core.syntax import parse
+from m31r_data.mutate.mutation import Mutation
+
+_BLANK = re.compile(rb"[ \t\r]*\n")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutation of the file `path`, relative to the crate's folder."""
+
+    path: str
+    mutation: Mutation
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the bytes `start` to `end` by `new`; `owner` is the number of a mutant, or None."""
+
+    start: int
+    end: int
+    new: bytes
+    owner: int | None
+
+
+class Edited:
+    """A text with edits that do not overlap, and where its places lie in other versions of it."""
+
+    def __init__(self, original: bytes, edits: Sequence[Edit]) -> None:
+        """Apply `edits` to `original`."""
+        self.original = original
+        self.edits = sorted(edits, key=lambda edit: (edit.start, edit.end))
+        parts: list[bytes] = []
+        self._starts: list[int] = []
+        at = length = 0
+        for edit in self.edits:
+            parts += [original[at : edit.start], edit.new]
+            length += edit.start - at
+            self._starts.append(length)
+            length += len(edit.new)
+            at = edit.end
+        self.text = b"".join([*parts, original[at:]])
+        """The text with all edits."""
+
+    def forward(self, place: int) -> int:
+        """Map a place of the original, outside of what is edited, to the text."""
+        return place + sum(
+            len(edit.new) - (edit.end - edit.start) for edit in self.edits if edit.end <= place
+        )
+
+    def alone(self, place: int, owner: int) -> int | None:
+        """Map a place of the text to the original with the edits of `owner` alone.
+
+        None for a place in or at an edit of others that leaves no doubt out.
+        """
+        shift = own = 0
+        for edit, start in zip(self.edits, self._starts, strict=True):
+            if place < start:
+                break
+            delta = len(edit.new) - (edit.end - edit.start)
+            if edit.owner == owner:
+                if place <= start + len(edit.new):
+                    return place - shift + own
+                own += delta
+            elif place <= start + len(edit.new):
+                if edit.new and place == start:
+                    return place - shift + own
+                return None
+            shift += delta
+        return place - shift + own
+
+    def touches(self, start: int, end: int, owner: int) -> bool:
+        """Whether an edit of others lies on the lines of the bytes `start` to `end`, or next to."""
+        first = self.text.rfind(b"\n", 0, max(0, self.text.rfind(b"\n", 0, start))) + 1
+        last = self.text.find(b"\n", end)
+        last = self.text.find(b"\n", last + 1) if last >= 0 else last
+        last = len(self.text) if last < 0 else last
+        return any(
+            edit.owner != owner and at <= last and at + len(edit.new) >= first
+            for edit, at in zip(self.edits, self._starts, strict=True)
+            if edit.owner is not None
+        )
+
+
+class Lines:
+    """Which line a byte is on, counted from 1."""
+
+    def __init__(self, text: bytes) -> None:
+        """Index `text`."""
+        self._starts = [0, *accumulate(len(line) for line in text.splitlines(keepends=True))]
+        if b"\r" in text or b"\x0b" in text or b"\x0c" in text:
+            self._starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
+
+    def of(self, place: int) -> int:
+        """Return the line of the byte `place`."""
+        return bisect_right(self._starts, place)
+
+
+class Batch:
+    """Mutants of one crate that are tried in one run of rustc. `texts` are the unbroken files."""
+
+    def __init__(self, mutants: Mapping[int, Mutant], texts: Mapping[str, bytes]) -> None:
+        """Lay the mutants, by their numbers, over the files they change."""
+        self.mutants = dict(mutants)
+        self._texts = texts
+        edits: dict[str, list[Edit]] = {}
+        for number, mutant in self.mutants.items():
+            mutation = mutant.mutation
+            found = edits.setdefault(mutant.path, [])
+            found.append(Edit(mutation.start, mutation.end, mutation.new, number))
+            if len(self.mutants) > 1:
+                found += _keep_lines(texts[mutant.path], mutation)
+        self.files = {path: Edited(texts[path], found) for path, found in edits.items()}
+        self._alone: dict[int, Lines] = {}
+
+    @cached_property
+    def scopes(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
+        """By file: the first and last byte of each mutant's scope in its text, and its number."""
+        found: dict[str, list[tuple[int, int, int]]] = {}
+        for number, mutant in self.mutants.items():
+            scope = mutant.mutation.scope
+            if scope is not None:
+                file = self.files[mutant.path]
+                place = (file.forward(scope[0]), file.forward(scope[1]), number)
+                found.setdefault(mutant.path, []).append(place)
+        return found
+
+    def owner(self, path: str, start: int, end: int) -> int | None:
+        """Return the mutant whose scope these bytes of a file lie in."""
+        for first, last, number in self.scopes.get(os.path.normpath(path), ()):
+            if first <= start and end <= last:
+                return number
+        return None
+
+    def alone(
+        self, number: int, path: str, start: int, end: int, line: int
+    ) -> tuple[int, int] | None:
+        """Return where the bytes `start` to `end` lie when the mutant `number` is tried alone.
+
+        None where they, or what rustc shows of them, would not be the same: on another line than
+        `line`, or on lines that other mutants changed.
+        """
+        path = os.path.normpath(path)
+        file = self.files.get(path)
+        if file is None:
+            return start, end
+        if file.touches(start, end, number):
+            return None
+        first, last = file.alone(start, number), file.alone(end, number)
+        if first is None or last is None or self._lines(number, path).of(first) != line:
+            return None
+        return first, last
+
+    def _lines(self, number: int, path: str) -> Lines:
+        mutant = self.mutants[number]
+        if mutant.path != path:
+            return Lines(self._texts[path])
+        if number not in self._alone:
+            mutation = mutant.mutation
+            text = self._texts[path]
+            text = text[: mutation.start] + mutation.new + text[mutation.end :]
+            self._alone[number] = Lines(text)
+        return self._alone[number]
+
+
+def plan(
+    mutants: Mapping[int, Mutant], texts: Mapping[str, bytes], size: int
+) -> Iterator[dict[int, Mutant]]:
+    """Yield the mutants in groups of at most `size` that can be tried together, each once."""
+    trees: dict[str, Tree] = {}
+    groups: list[dict[int, Mutant]] = []
+    taken: list[dict[str, list[tuple[int, int]]]] = []
+    alone: list[dict[int, Mutant]] = []
+    for number, mutant in mutants.items():
+        scope = mutant.mutation.scope
+        if mutant.path not in trees:
+            trees[mutant.path] = parse(texts[mutant.path])
+        if (
+            scope is None
+            or mutant.mutation.phase == "syntax"
+            or not _is_closed(trees[mutant.path], scope)
+        ):
+            alone.append({number: mutant})
+            continue
+        for group, ranges in zip(groups, taken, strict=True):
+            there = ranges.setdefault(mutant.path, [])
+            if len(group) < size and all(scope[1] <= a or b <= scope[0] for a, b in there):
+                group[number] = mutant
+                there.append(scope)
+                break
+        else:
+            groups.append({number: mutant})
+            taken.append({mutant.path: [scope]})
+    yield from groups
+    yield from alone
+
+
+def _is_closed(tree: Tree, scope: tuple[int, int]) -> bool:
+    """Whether nothing outside of this body depends on what is in it, but for its signature.
+
+    It does for `impl Trait` in the return type and for `async`, whose real types come from the
+    body, and for `const fn`, which is run by the compiler.
+    """
+    node: Node | None = tree.root_node.descendant_for_byte_range(*scope)
+    while node is not None and node.type != "function_item":
+        if (node.start_byte, node.end_byte) != scope:
+            return False
+        node = node.parent
+    if node is None:
+        return False
+    for child in node.children:
+        words = {word.type for word in child.children}
+        if child.type == "function_modifiers" and words & {"async", "const"}:
+            return False
+    returned = node.child_by_field_name("return_type")
+    return returned is None or b"impl" not in (returned.text or b"")
+
+
+def _keep_lines(text: bytes, mutation: Mutation) -> list[Edit]:
+    """Edits behind the body that keep what follows on its lines, where that is possible."""
+    more = mutation.new.count(b"\n") - text.count(b"\n", mutation.start, mutation.end)
+    if more == 0 or mutation.scope is None:
+        return []
+    found = _BLANK.match(text, mutation.scope[1])
+    if found is None:
+        return []
+    if more < 0:
+        return [Edit(found.end(), found.end(), b"\n" * -more, None)]
+    end = found.end()
+    for _ in range(more):
+        blank = _BLANK.match(text, end)
+        if blank is None:
+            return []
+        end = blank.end()
+    return [Edit(found.end(), end, b"", None)]
