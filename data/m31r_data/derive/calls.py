@@ -38,6 +38,10 @@ _METHODS: dict[str, tuple[tuple[int, str], ...]] = {
     "all": ((1, "check that all of {x} match"),),
     "any": ((1, "check whether any of {x} matches"),),
     "append": ((1, "move all of {0} to {x}"),),
+    "as_mut": ((0, "view {x} by mutable reference"),),
+    "as_ptr": ((0, "take a pointer to {x}"),),
+    "as_ref": ((0, "view {x} by reference"),),
+    "as_str": ((0, "view {x} as a string"),),
     "borrow": ((0, "borrow {x}"),),
     "borrow_mut": ((0, "borrow {x} mutably"),),
     "chunks": ((1, "cut {x} into chunks"),),
@@ -62,6 +66,8 @@ _METHODS: dict[str, tuple[tuple[int, str], ...]] = {
     "insert_str": ((2, "insert {1} into {x}"),),
     "into": ((0, "convert {x}"),),
     "into_inner": ((0, "take ownership of what {x} holds"),),
+    "into_iter": ((0, "turn {x} into an iterator"),),
+    "into_owned": ((0, "own {x}, copying where it is borrowed"),),
     "iter": ((0, "iterate over {x}"),),
     "iter_mut": ((0, "iterate over {x} mutably"),),
     "join": ((0, "join {x}"), (1, "join {x} with {0}"), (1, "join {x}")),
@@ -114,9 +120,11 @@ _METHODS: dict[str, tuple[tuple[int, str], ...]] = {
     "swap": ((2, "swap two elements of {x}"), (1, "swap {x} with {0}")),
     "take": ((0, "take {x} out"),),
     "to_ascii_lowercase": ((0, "turn {x} to lower case"),),
+    "to_ascii_uppercase": ((0, "turn {x} to upper case"),),
     "to_lowercase": ((0, "turn {x} to lower case"),),
     "to_owned": ((0, "make an owned copy of {x}"),),
     "to_string": ((0, "turn {x} into a string"),),
+    "to_uppercase": ((0, "turn {x} to upper case"),),
     "to_vec": ((0, "copy {x} into a vector"),),
     "trim": ((0, "trim {x}"),),
     "truncate": ((1, "truncate {x} to {0}"), (1, "truncate {x}")),
@@ -169,16 +177,19 @@ _FUNCTIONS: dict[str, tuple[tuple[int, str], ...]] = {
     "thread::spawn": ((1, "spawn a thread"),),
     "tokio::spawn": ((1, "spawn a task"),),
 }
-# Their argument tells what they do: a closure is a test, `&mut` what is moved from.
+# An argument tells what they do: a closure is a test, `&mut` what is moved from.
 _NEEDS = {
-    "all": "closure_expression",
-    "any": "closure_expression",
-    "filter": "closure_expression",
-    "map": "closure_expression",
-    "position": "closure_expression",
-    "retain": "closure_expression",
-    "append": "reference_expression",
+    "all": (0, "closure_expression"),
+    "any": (0, "closure_expression"),
+    "append": (0, "reference_expression"),
+    "filter": (0, "closure_expression"),
+    "fold": (1, "closure_expression"),
+    "map": (0, "closure_expression"),
+    "position": (0, "closure_expression"),
+    "retain": (0, "closure_expression"),
 }
+# Their names begin with a verb but do not say what it is done to.
+_SILENT = frozenset({"fill_with", "filter_map", "find_map", "get_or_insert_with", "read_error"})
 
 
 def call_plan(call: Node) -> str | None:
@@ -190,7 +201,7 @@ def call_plan(call: Node) -> str | None:
     receiver, name = found
     if name in ("or_insert", "or_insert_with") and (place := _entry(receiver)):
         return place
-    if name in _NEEDS and not (arguments and arguments[0].type == _NEEDS[name]):
+    if name in _SILENT or not _fits(name, arguments):
         return None
     if match := _CHECKED.fullmatch(name):
         said = arithmetic(_BY_METHOD[match[2]], [receiver, *arguments])
@@ -202,7 +213,7 @@ def call_plan(call: Node) -> str | None:
         said = f"check whether {asked}"
     if said is None and name.startswith(("as_", "into_", "to_")) and not arguments:
         said = _converted(noun(receiver), name)
-    return said or (None if name in _METHODS else spoken(name, noun(receiver), arguments))
+    return said or (None if name in _METHODS else spoken(name, noun(receiver) or "", arguments))
 
 
 def arithmetic(sign: str, operands: list[Node]) -> str | None:
@@ -261,9 +272,15 @@ def _entry(receiver: Node) -> str | None:
     return place and f"find or insert an entry in {place}"
 
 
+def _fits(name: str, arguments: list[Node]) -> bool:
+    place, kind = _NEEDS.get(name, (0, ""))
+    return not kind or (place < len(arguments) and arguments[place].type == kind)
+
+
 def _converted(receiver: str | None, name: str) -> str | None:
     how, _, rest = name.partition("_")
     what = words(rest)
     if receiver is None or what is None or rest.split("_")[0] in ("be", "le", "ne", "mut"):
         return None
-    return f"view {receiver} as {what}" if how == "as" else f"turn {receiver} into {what}"
+    kind = what if any(character.isdigit() for character in what) else a(rest)
+    return f"view {receiver} as {kind}" if how == "as" else f"turn {receiver} into {kind}"

@@ -54,7 +54,7 @@ def condition(node: Node | None, *, holds: bool = True) -> str | None:
     if node.type == "let_condition":
         return _pattern(node) if holds else None
     if node.type in ("identifier", "field_expression") and (name := noun(node)):
-        return f"{name} is {'true' if holds else 'false'}"
+        return f"{name.removeprefix('the ')} is {'true' if holds else 'false'}"
     return None
 
 

@@ -40,6 +40,8 @@ def statement_plan(statement: Node) -> str | None:
     The plan is in lower case and at most eight words.
     """
     said = _plan(statement)
+    if said is not None and too_long(said):
+        said = said.replace("the ", "")
     return None if said is None or too_long(said) else said
 
 
@@ -67,8 +69,9 @@ def _plan(statement: Node) -> str | None:
         return _branch(node)
     if node.type in _LOOPS:
         return loop_plan(node)
-    if node.type == "macro_invocation":
-        return _macro(node) or value_plan(node)
+    tried = child(node, 0) if node.type == "try_expression" else node
+    if tried is not None and tried.type == "macro_invocation":
+        return _macro(tried) or value_plan(node)
     return value_plan(node)
 
 

@@ -49,7 +49,7 @@ def value_plan(value: Node | None, target: str | None = None) -> str | None:
     if kind == "type_cast_expression":
         cast = noun(value.child_by_field_name("value"))
         to = last_name(value.child_by_field_name("type"))
-        return f"cast {cast} to {to.lower()}" if cast and to and words(to) else None
+        return f"cast {cast} to {words(to)}" if cast and to and words(to) else None
     if kind == "index_expression":
         return _indexed(value)
     if kind == "struct_expression":
@@ -66,7 +66,7 @@ def too_long(plan: str) -> bool:
 def _branching(value: Node, target: str | None) -> str | None:
     to = f"choose {target} by " if target else ""
     if value.type == "match_expression":
-        matched = noun(value.child_by_field_name("value"))
+        matched = _matched(value.child_by_field_name("value"))
         if matched is None:
             return None
         return f"{to}matching on {matched}" if to else f"match on {matched}"
@@ -76,10 +76,17 @@ def _branching(value: Node, target: str | None) -> str | None:
     if value.type == "unsafe_block":
         return _unsafe(value, target)
     if value.type == "closure_expression":
-        return f"define a closure, {target}" if target else None
+        return f"define the closure {target.removeprefix('the ')}" if target else None
     if value.type == "array_expression" and target:
-        return f"list {target}" if text_of(value).count(",") > 1 else None
+        return f"make {target} an array"
     return None
+
+
+def _matched(value: Node | None) -> str | None:
+    if value is None or value.type != "tuple_expression":
+        return noun(value)
+    parts = [noun(part) for part in value.named_children]
+    return f"{parts[0]} and {parts[1]}" if len(parts) == 2 and None not in parts else None
 
 
 def _unsafe(value: Node, target: str | None) -> str:
@@ -153,7 +160,7 @@ def _macro(call: Node, target: str | None) -> str | None:
         if tokens.named_child_count == 0:
             return f"start {target} as an empty vector" if target else None
         if any(child.type == ";" for child in tokens.children):
-            return f"fill {target}, a vector" if target else "fill a vector"
+            return f"fill the vector {target.removeprefix('the ')}" if target else "fill a vector"
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from m31r_data.derive.words import noun, words
+from m31r_data.derive.words import noun, text_of, words
 
 # A name that begins with one of these says what is done; to the rest of the name, if there is one.
 _VERBS = frozenset(
@@ -16,14 +16,15 @@ _VERBS = frozenset(
     save send serialize set spawn start stop store update validate verify visit walk write
     """.split()  # noqa: SIM905 - a list in lines of five words would be no easier to read
 )
-# Without a rest in the name: to the only argument …
+# Without a rest in the name, to the only argument: of a function …
 _TO_ARGUMENT = frozenset(
     """
-    add apply check compile decode dispatch emit encode evaluate handle load normalize
-    parse print process record register render report resolve send serialize validate verify visit
-    walk write
+    add apply check compile decode dispatch emit encode evaluate handle load normalize parse print
+    process record register render report resolve send serialize validate verify visit walk write
     """.split()  # noqa: SIM905
 )
+# … and, of these, of a method: `node.visit(visitor)` and `value.encode(sink)` go the other way.
+_METHOD_TO_ARGUMENT = frozenset({"add", "record", "register"})
 # … or to what it is called on.
 _TO_RECEIVER = frozenset(
     """
@@ -35,6 +36,7 @@ _NO_NOUNS = frozenset(
     again all and as at by else for from if in into is mut next not of off on one or out ref some
     then to unchecked until up while with inner impl internal raw stable legacy relaxed static
     unsigned async sync blocking slow fast only be le ne
+    always checked fatal used
     """.split()  # noqa: SIM905
 )
 
@@ -42,7 +44,7 @@ _NO_NOUNS = frozenset(
 def spoken(name: str, receiver: str | None, arguments: list[Node]) -> str | None:
     """Return what a function of this name does, or None where the name does not say it.
 
-    `receiver` is what it is called on, in words.
+    `receiver` is what it is called on, in words; None for a function that is no method.
     """
     said = words(name)
     if said is None:
@@ -52,8 +54,9 @@ def spoken(name: str, receiver: str | None, arguments: list[Node]) -> str | None
         return None
     if rest:
         return f"{verb} the {' '.join(rest)}"
-    if verb in _TO_ARGUMENT and len(arguments) == 1 and (what := noun(arguments[0])):
-        return f"{verb} {what}"
+    to_argument = _TO_ARGUMENT if receiver is None else _METHOD_TO_ARGUMENT
+    if verb in to_argument and len(arguments) == 1 and (what := noun(arguments[0])):
+        return None if text_of(arguments[0]).startswith("&mut") else f"{verb} {what}"
     if verb in _TO_RECEIVER and not arguments and receiver and receiver != "self":
         return f"{verb} {receiver}"
     return None
