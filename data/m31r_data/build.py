@@ -31,9 +31,8 @@ def build_dataset(
     workers: int = 1,
     executor: ExecutorName = "local",
     until: Until = "all",
-    progress: Progress | None = None,
 ) -> bool:
-    """Make the dataset that `config` describes at `config.output`; False if it stands there already.
+    """Make the dataset that `config` describes at `config.output`; False if it stands there.
 
     What was finished before, by this or a killed build, is not done again. The dataset is put
     together beside its place and renamed: what stands at `output` is always whole. With `until`,
@@ -72,12 +71,12 @@ def build_stages(plan: Plan, config: DataConfig, until: Until = "all") -> Iterat
     """Yield the stages of a build that have something to do."""
     # What a stage needs is imported where the stage is made: `--help` must not wait for it.
     from m31r_data.stages.assemble import AssembleBuckets
-    from m31r_data.stages.compile import CompileCrates
+    from m31r_data.stages.crates import CheckCrates
     from m31r_data.stages.dedup import CANDIDATE_RANKS, DecideDuplicates, FindCandidates
     from m31r_data.stages.encode import EncodeUnits
     from m31r_data.stages.finish import Finish
     from m31r_data.stages.prepare import prepare_steps
-    from m31r_data.stages.repair import RepairCrates, SelectPairs
+    from m31r_data.stages.select import SelectPairs
 
     stores = Stores(work_folder(config))
     yield Stage("prepare", partial(prepare_steps, config), len(plan.batches["prepare"]))
@@ -88,8 +87,7 @@ def build_stages(plan: Plan, config: DataConfig, until: Until = "all") -> Iterat
         yield Stage("duplicates", partial(_one, DecideDuplicates, config), 1)
     if until == "dedup":
         return
-    yield Stage("compile", partial(_one, CompileCrates, config), len(plan.batches["compile"]))
-    yield Stage("repair", partial(_one, RepairCrates, config), len(plan.batches["repair"]))
+    yield Stage("crates", partial(_one, CheckCrates, config), len(plan.batches["crates"]))
     if config.repair.enabled and not stores.selected.has(plan.selected):
         yield Stage("select", partial(_one, SelectPairs, config), 1)
     yield Stage("encode", partial(_one, EncodeUnits, config), len(plan.batches["encode"]))

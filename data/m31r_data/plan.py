@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PLAN = "plan.json"
 # Bytes of text that a rank of a stage over units is given: seconds of work.
 _RANK_BYTES = 24_000_000
-_CRATES_PER_RANK = 16
+_CRATES_PER_RANK = 4
 
 _PREPARE_CODE = (
     "document",
@@ -130,11 +130,11 @@ def make_plan(config: DataConfig, *, encode: bool = True) -> Plan:
     _must_differ(units)
     prepared = _prepared_keys(units, config)
     compiled = _compiled_keys(units, config)
+    duplicates = key_of("duplicates", prepared, _options(config.dedup))
     repair = (_options(config.repair), config.seed, code_key("mutate", "compile"))
     repaired = tuple(key_of("repair", key, *repair) for key in compiled)
-    selected = key_of("select", repaired, *repair)
+    selected = key_of("select", duplicates, repaired, *repair)
     encoded = _encoded_keys(prepared, config) if encode else ()
-    duplicates = key_of("duplicates", prepared, _options(config.dedup))
     options = _options(config, "sources", "output", "work", "tokenizer_file", "unit_bytes")
     code = code_key("plan", "records", "stages/assemble", "stages/finish")
     build = key_of("build", duplicates, encoded, compiled, selected, options, code)
@@ -160,8 +160,9 @@ def load_plan(config: DataConfig) -> Plan:
     except (OSError, ValueError) as error:
         raise M31RError(f"{path}: no plan of a build ({error})") from error
     units = tuple(Unit(**{**unit, "path": Path(unit["path"])}) for unit in content.pop("units"))
-    keys = {name: tuple(value) if isinstance(value, list) else value
-            for name, value in content.items()}
+    keys = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
     return Plan(units, **keys)
 
 
@@ -219,16 +220,16 @@ def _missing(plan: Plan, config: DataConfig) -> dict[str, list[list[int]]]:
         return [i for i in among if not store.has(keys[i])]
 
     everything = range(len(plan.units))
-    crates = plan.crates if config.compile.enabled else []
-    repairs = crates if config.repair.enabled else []
+    crates = set(lacking(plan.compiled, stores.compiled, plan.crates))
+    if config.repair.enabled:
+        crates.update(lacking(plan.repaired, stores.repaired, plan.crates))
     return {
         "prepare": _batches(plan.units, lacking(plan.prepared, stores.prepared, everything)),
         "encode": _batches(
             plan.units,
             lacking(plan.encoded, stores.encoded, everything if plan.encoded else ()),
         ),
-        "compile": _chunks(lacking(plan.compiled, stores.compiled, crates), _CRATES_PER_RANK),
-        "repair": _chunks(lacking(plan.repaired, stores.repaired, repairs), 1),
+        "crates": _chunks(sorted(crates) if config.compile.enabled else [], _CRATES_PER_RANK),
     }
 
 
@@ -249,7 +250,7 @@ def _chunks(numbers: Sequence[int], length: int) -> list[list[int]]:
     return [list(numbers[i : i + length]) for i in range(0, len(numbers), length)]
 
 
-def _options(config: "DataclassInstance", *without: str) -> dict[str, object]:
+def _options(config: DataclassInstance, *without: str) -> dict[str, object]:
     values = dataclasses.asdict(config)
     return {name: value for name, value in values.items() if name not in without}
 

@@ -58,7 +58,10 @@ def _add_data(commands: Commands[argparse.ArgumentParser]) -> None:
     stats.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
     stats.set_defaults(handler=_data_stats)
     verify = add_command(
-        actions, "verify", "Hash every file of a dataset and name the damaged ones.", "m31r-train data verify DIR"
+        actions,
+        "verify",
+        "Hash every file of a dataset and name the damaged ones.",
+        "m31r-train data verify DIR",
     )
     verify.add_argument("directory", type=Path)
     verify.set_defaults(handler=_data_verify)

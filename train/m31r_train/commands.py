@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from m31r_data.report import html_report, tables
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,6 @@ from m31r_core.shards import damaged_files, read_manifest
 from m31r_core.tokenizer import train_tokenizer
 from m31r_data.build import ExecutorName, Until, build_dataset
 from m31r_data.config import DataConfig
-from m31r_data.report import html_report, tables
 from m31r_train.config import TrainConfig
 from m31r_train.vocabulary import Sample, vocabulary_table
 

@@ -36,7 +36,7 @@ class Sample:
     """Texts of the train split on disk, so that many vocabularies can be trained on them."""
 
     def __init__(self, config: DataConfig, workers: int) -> None:
-        """Take `sample_share` of the train files and some of the valid split; prepare them first."""
+        """Prepare the sources; take `sample_share` of the train files, and some of valid."""
         self._folder = tempfile.TemporaryDirectory(prefix="m31r-sample-")
         self._train = Path(self._folder.name) / "train"
         self._valid = Path(self._folder.name) / "valid"

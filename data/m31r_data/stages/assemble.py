@@ -21,11 +21,11 @@ from m31r_data.plan import Plan, Stores, load_plan, work_folder
 from m31r_data.records import write_lines
 from m31r_data.slices import Encoded, buckets_in, read_slice
 from m31r_data.split import order_of, split_of
-from m31r_data.stages.compile import labels
+from m31r_data.stages.crates import labels
 from m31r_data.stages.dedup import Duplicates
 from m31r_data.stages.flow import Flow
 from m31r_data.stages.prepare import NAMES
-from m31r_data.stages.repair import chosen_pairs
+from m31r_data.stages.select import chosen_pairs
 from m31r_data.store import key_of
 
 BUCKET = "bucket.json"
@@ -59,10 +59,11 @@ def bucket_key(
 ) -> str:
     """Return a key of all that the shards of `bucket` depend on."""
     parts = []
-    for number in units_of(plan, stores, bucket):
+    units = units_of(plan, stores, bucket)
+    for number in units:
         copies = sorted(duplicates.of_unit(number).items())
         parts.append([plan.encoded[number], plan.compiled[number], copies])
-    pairs = [pair.id for pair in chosen_pairs(plan, stores, config, bucket)]
+    pairs = [pair.id for pair in chosen_pairs(plan, stores, config, units)]
     options = [config.seed, config.buckets, config.shard_tokens, config.derive.max_tokens]
     return key_of("bucket", bucket, parts, pairs, options, dataclasses.asdict(config.splits))
 
@@ -77,14 +78,24 @@ def units_of(plan: Plan, stores: Stores, bucket: int) -> list[int]:
 
 
 def _write_bucket(
-    folder: Path, plan: Plan, stores: Stores, config: DataConfig, duplicates: Duplicates, bucket: int
+    folder: Path,
+    plan: Plan,
+    stores: Stores,
+    config: DataConfig,
+    duplicates: Duplicates,
+    bucket: int,
 ) -> None:
     counts = BucketCounts()
     entries = [*_entries(plan, stores, config, duplicates, bucket, counts)]
     entries += _repairs(plan, stores, config, bucket)
     # Stable: files of a package stay in the order in which they were read.
-    entries.sort(key=lambda entry: (order_of(entry.record.package, config.seed),
-                                    entry.record.package, entry.record.version))
+    entries.sort(
+        key=lambda entry: (
+            order_of(entry.record.package, config.seed),
+            entry.record.package,
+            entry.record.version,
+        )
+    )
     writers: dict[str, ShardWriter] = {}
     for entry in entries:
         split = split_of(entry.record.package, config.splits)
@@ -93,7 +104,9 @@ def _write_bucket(
             writers[name] = ShardWriter(folder, f"{name}-{bucket:04d}", config.shard_tokens)
         writers[name].add(entry.ids, entry.record)
         counts.add(name, entry)
-    splits = {name: list(map(dataclasses.asdict, writers[name].close())) for name in sorted(writers)}
+    splits = {
+        name: list(map(dataclasses.asdict, writers[name].close())) for name in sorted(writers)
+    }
     write_lines(folder / DROPPED, counts.copies)
     _write_summary(folder, splits, counts.summary())
 
@@ -174,7 +187,8 @@ def _entries(
 def _repairs(plan: Plan, stores: Stores, config: DataConfig, bucket: int) -> Iterator[Encoded]:
     """Yield the repair pairs that were chosen, as examples; those that do not fit are left out."""
     tokenizer = Tokenizer.load(config.tokenizer_file)
-    for number, pair in enumerate(chosen_pairs(plan, stores, config, bucket)):
+    units = units_of(plan, stores, bucket)
+    for number, pair in enumerate(chosen_pairs(plan, stores, config, units)):
         ids = repair_example(
             tokenizer,
             pair.path,

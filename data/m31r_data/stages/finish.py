@@ -44,8 +44,7 @@ class Finish(PipelineStep):  # type: ignore[misc]
         plan, stores = load_plan(config), Stores(work_folder(config))
         duplicates = Duplicates(plan, stores)
         keys = [
-            bucket_key(plan, stores, config, duplicates, bucket)
-            for bucket in range(config.buckets)
+            bucket_key(plan, stores, config, duplicates, bucket) for bucket in range(config.buckets)
         ]
         folders = [stores.assembled.path(key) for key in keys]
         partial = config.output.with_name(f"{config.output.name}.partial")
@@ -61,7 +60,9 @@ class Finish(PipelineStep):  # type: ignore[misc]
                     _link(folder / name, partial / name)
         shutil.copyfile(config.tokenizer_file, partial / TOKENIZER)
         splits = {
-            name: [Shard(**each) for summary in summaries for each in summary["splits"].get(name, ())]
+            name: [
+                Shard(**each) for summary in summaries for each in summary["splits"].get(name, ())
+            ]
             for name in _split_names(summaries)
         }
         details = _details(config, plan, stores, summaries, keys)
@@ -84,15 +85,19 @@ def _details(
         for key in plan.encoded
     ]
     dropped = _sum_lists(part["dropped"] for part in (*units, *_counts(summaries)))
-    documents = _sum(counts["documents"] for counts in _counts(summaries))
+    none = dict.fromkeys(_split_names(summaries), 0)
+
+    def by_split(name: str) -> dict[str, int]:
+        return {**none, **_sum(counts[name] for counts in _counts(summaries))}
+
     return {
         "build": plan.build,
         "tokenizer_sha256": hashlib.sha256(config.tokenizer_file.read_bytes()).hexdigest(),
         "sources": [source.path.name for source in config.sources],
         "options": _options(config),
-        "documents": documents,
-        "tokens": _sum(counts["tokens"] for counts in _counts(summaries)),
-        "text_bytes": _sum(counts["text_bytes"] for counts in _counts(summaries)),
+        "documents": by_split("documents"),
+        "tokens": by_split("tokens"),
+        "text_bytes": by_split("text_bytes"),
         "funnel": funnel(_sum_list(unit["read"] for unit in units), dropped),
         "dropped": {
             reason: {

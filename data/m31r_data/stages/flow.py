@@ -1,4 +1,4 @@
-"""What flows between the steps of a stage over units, and the step that every such stage ends in."""
+"""What flows between the steps of a stage over units."""
 
 from __future__ import annotations
 

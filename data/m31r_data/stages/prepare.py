@@ -93,7 +93,9 @@ class WriteUnits(PipelineStep):  # type: ignore[misc]
         key = keys[number]
         if stores.prepared.has(key):
             return
-        rows = [Prepared(each.document, each.read_bytes, each.reason, each.masked) for each in items]
+        rows = [
+            Prepared(each.document, each.read_bytes, each.reason, each.masked) for each in items
+        ]
         kept = [row.document for row in rows if not row.reason]
         with stores.prepared.writing(key, name) as folder, self.track_time("unit"):
             write_prepared(folder / DOCUMENTS, rows)

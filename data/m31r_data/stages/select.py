@@ -1,0 +1,83 @@
+"""Stage `select`: which of all repair pairs are kept, so that no error drowns the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from datatrove.pipeline.base import PipelineStep
+
+from m31r_data.config import DataConfig
+from m31r_data.mutate.pairs import RepairPair
+from m31r_data.mutate.select import key_of as choice_of
+from m31r_data.mutate.select import select
+from m31r_data.plan import Plan, Stores, load_plan, work_folder
+from m31r_data.records import read_lines
+from m31r_data.secrets import mask_secrets
+from m31r_data.stages.crates import PAIRS, path_inside
+from m31r_data.stages.dedup import Duplicates
+from m31r_data.stages.flow import Flow
+from m31r_data.stages.prepare import NAMES
+
+_CHOSEN = "chosen.json"
+
+
+class SelectPairs(PipelineStep):  # type: ignore[misc]
+    """Choose among the pairs of files that are not copies of others."""
+
+    name, type = "select", "M31R"
+
+    def __init__(self, config: DataConfig) -> None:
+        super().__init__()
+        self._config = config
+
+    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+        """Write the ids of those that are kept."""
+        config = self._config
+        plan, stores = load_plan(config), Stores(work_folder(config))
+        if stores.selected.has(plan.selected):
+            return
+        with stores.selected.writing(plan.selected, "all") as folder, self.track_time():
+            keys = (choice_of(pair) for pair in _originals(plan, stores, config))
+            chosen = select(keys, config.repair, config.seed)
+            (folder / _CHOSEN).write_text(json.dumps(chosen))
+        yield from ()
+
+
+def chosen_pairs(
+    plan: Plan, stores: Stores, config: DataConfig, units: Iterable[int]
+) -> Iterator[RepairPair]:
+    """Yield the pairs of some units that are kept, without secrets."""
+    if not config.repair.enabled:
+        return
+    path = stores.selected.path(plan.selected) / _CHOSEN
+    chosen = frozenset(json.loads(path.read_text()))
+    crates = frozenset(plan.crates)
+    for unit in units:
+        if unit in crates:
+            for pair in _pairs_of(plan, stores, unit):
+                if pair.id in chosen:
+                    yield _masked(pair)
+
+
+def _masked(pair: RepairPair) -> RepairPair:
+    """Take secrets and personal data out of what is shown; of the mended lines too."""
+    texts = ("prefix", "broken", "fixed", "suffix")
+    return replace(pair, **{name: mask_secrets(getattr(pair, name))[0] for name in texts})
+
+
+def _originals(plan: Plan, stores: Stores, config: DataConfig) -> Iterator[RepairPair]:
+    """Yield the pairs of files that were not dropped as duplicates of others."""
+    duplicates = Duplicates(plan, stores)
+    for unit in plan.crates:
+        copies = duplicates.of_unit(unit)
+        names = json.loads((stores.prepared.path(plan.prepared[unit]) / NAMES).read_text())
+        inside = path_inside(plan.units[unit], config)
+        dropped = {inside(names[number][1]) for number in copies}
+        yield from (pair for pair in _pairs_of(plan, stores, unit) if pair.path not in dropped)
+
+
+def _pairs_of(plan: Plan, stores: Stores, unit: int) -> Iterator[RepairPair]:
+    rows = read_lines(stores.repaired.path(plan.repaired[unit]) / PAIRS)
+    return map(RepairPair.from_json, rows)
