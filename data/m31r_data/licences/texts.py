@@ -53,7 +53,7 @@ _TEXTS = (
         (_ENDORSE, "neither the name", _ADVERTISE, "patent"),
     ),
     _Text("ISC", 200, (_ISC, _PROVIDED)),
-    _Text("0BSD", 170, (_ISC,), ("provided that",)),
+    _Text("0BSD", 170, (f"{_ISC} the software is provided as is",)),
     _Text(
         "Zlib",
         240,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from m31r_core.errors import M31RError
 from m31r_data.config import ArchiveLimits, SourceConfig
 from m31r_data.document import Document, Dropped
 from m31r_data.readers.archive import Member, RefusedError, archive_units, read_archive
+from m31r_data.readers.streams import Part
 from m31r_data.readers.tars import DAMAGED, stream_members
 from m31r_data.units import Reader, Unit
 
@@ -41,28 +42,10 @@ def deb_members(path: Path, limits: ArchiveLimits) -> Iterator[Member]:
     try:
         with path.open("rb") as deb:
             name, size = _find_data(deb)
-            part = io.BufferedReader(_Part(deb, size))
+            part = io.BufferedReader(Part(deb, size))
             yield from stream_members(part, name, size, limits)
     except OSError as error:
         raise M31RError(f"{path}: {error.strerror or error}") from error
-
-
-class _Part(io.RawIOBase):
-    """The next `size` bytes of a file."""
-
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file = file
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer)).cast("B")
-        data = self._file.read(min(self._left, len(view)))
-        self._left -= len(data)
-        view[: len(data)] = data
-        return len(data)
 
 
 def _find_data(deb: IO[bytes]) -> tuple[str, int]:

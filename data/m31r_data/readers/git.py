@@ -80,7 +80,7 @@ def _units(
     context = {
         entry.path: entry.oid
         for entry in entries
-        if entry.mode not in (_FOLDER, _LINK) and is_context(entry.path)
+        if _is_small_file(entry) and is_context(entry.path)
     }
     crates = {path.rpartition("/")[0] for path in context if is_manifest(path)}
     sizes: dict[str, int] = defaultdict(int)
@@ -119,8 +119,7 @@ def _read(unit: Unit, source: SourceConfig, limits: ArchiveLimits) -> Iterator[D
     with repository.blobs() as blob:
         context = dict(objects["above"])
         for entry in entries:
-            small = entry.size <= _MAX_CONTEXT_BYTES
-            if small and entry.mode != _LINK and is_context(entry.path):
+            if _is_small_file(entry) and is_context(entry.path):
                 context[entry.path] = entry.oid
         tree = MemoryTree({path: blob(oid) for path, oid in context.items()})
         project = Project(tree, one_project=True)
@@ -221,6 +220,10 @@ class _Repository:
             )
         except FileNotFoundError as error:
             raise M31RError("git not found; install it to read git repositories") from error
+
+
+def _is_small_file(entry: _Entry) -> bool:
+    return entry.mode not in (_FOLDER, _LINK) and entry.size <= _MAX_CONTEXT_BYTES
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

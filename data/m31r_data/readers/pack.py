@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import zstandard
-
 from m31r_core.errors import M31RError
 from m31r_data.config import ArchiveLimits, SourceConfig
 from m31r_data.document import Document, Dropped
@@ -16,6 +14,7 @@ from m31r_data.readers.files import fingerprint_of, source_files
 from m31r_data.readers.project import TOO_LARGE
 from m31r_data.readers.rows import document_of_row
 from m31r_data.readers.spool import first_line, open_unpacked, spooled
+from m31r_data.readers.streams import DAMAGE
 from m31r_data.units import Reader, Unit
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
@@ -56,14 +55,14 @@ def _read(unit: Unit, source: SourceConfig, limits: ArchiveLimits) -> Iterator[D
                 elif not line.isspace():
                     row = json.loads(line.decode("utf-8"))
                     yield document_of_row(row, source, limits)
-    except (ValueError, KeyError, TypeError, RecursionError, zstandard.ZstdError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         missing = isinstance(error, KeyError)
         what = f"no column {error}; the source's options name its columns" if missing else error
         line_number = number + _lines_before(unit)
         file, _, _ = unit.name.rpartition("#")
         raise M31RError(f"{file}: line {line_number} is not a document ({what})") from error
-    except OSError as error:
-        raise M31RError(f"{unit.path}: {error}") from error
+    except (OSError, *DAMAGE) as error:
+        raise M31RError(f"{unit.path}: cannot be read ({error})") from error
 
 
 READER = Reader(_units, _read)

@@ -6,23 +6,20 @@ pack that was fetched again or grew at its end costs only the pieces that differ
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import zstandard
 
 from m31r_core.errors import M31RError
+from m31r_data.readers.streams import DAMAGE, unpacked
 
-# Long-range matching of frozen packs needs this much memory to undo.
-_MAX_WINDOW = 2**27
 _CHUNK = 1 << 20
 _LEVEL = 1
 _INDEX = "index.json"
@@ -55,7 +52,7 @@ def spooled(pack: Path, spool: Path, piece_bytes: int) -> tuple[Path, list[Piece
     partial.mkdir(parents=True)
     try:
         pieces = list(_cut(pack, partial, piece_bytes))
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+    except (OSError, *DAMAGE) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise M31RError(f"{pack}: cannot be unpacked ({error})") from error
     index = {"format": _FORMAT, "pieces": [asdict(piece) for piece in pieces]}
@@ -64,15 +61,11 @@ def spooled(pack: Path, spool: Path, piece_bytes: int) -> tuple[Path, list[Piece
     return folder, pieces
 
 
-def open_unpacked(path: Path) -> IO[bytes]:
-    """Open a file for reading what `.zst` or `.gz` in its name says is packed."""
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix != ".zst":
-        return path.open("rb")
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-    reader = decompressor.stream_reader(path.open("rb"), read_across_frames=True)
-    return io.BufferedReader(cast(io.RawIOBase, reader), _CHUNK)
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading what the end of its name says is packed."""
+    with path.open("rb") as raw:
+        yield unpacked(raw, path.name)
 
 
 def first_line(piece: str) -> int:
@@ -81,6 +74,7 @@ def first_line(piece: str) -> int:
 
 
 def _cut(pack: Path, folder: Path, piece_bytes: int) -> Iterator[Piece]:
+    """Write pieces that end with the first line that reaches `piece_bytes`."""
     line = 1
     with open_unpacked(pack) as stream:
         rest = stream.read(_CHUNK)
@@ -90,13 +84,12 @@ def _cut(pack: Path, folder: Path, piece_bytes: int) -> Iterator[Piece]:
             writer = _Writer(folder / name)
             with writer:
                 while rest:
-                    end = rest.rfind(b"\n") + 1
-                    if writer.size + len(rest) >= piece_bytes and end:
-                        writer.write(rest[:end])
-                        rest = rest[end:] or stream.read(_CHUNK)
+                    end = rest.find(b"\n", max(piece_bytes - writer.size - 1, 0)) + 1
+                    writer.write(rest[:end] if end else rest)
+                    rest = rest[end:] if end else b""
+                    rest = rest or stream.read(_CHUNK)
+                    if end:
                         break
-                    writer.write(rest)
-                    rest = stream.read(_CHUNK)
             stored = (folder / name).stat().st_size
             yield Piece(name, writer.size, stored, writer.hash.hexdigest())
             line += writer.lines

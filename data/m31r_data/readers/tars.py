@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import tarfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
-import zstandard
-
 from m31r_core.errors import M31RError
 from m31r_data.config import ArchiveLimits
 from m31r_data.readers.archive import Member, RefusedError
+from m31r_data.readers.streams import DAMAGE, unpacked
 
 DAMAGED = "damaged"
 _BLOCK = 512
 _CHUNK = 1 << 16
-# Memory that undoing xz and zstd may take.
-_MAX_WINDOW = 2**27
 # Bytes that the headers of one member may take: names, attributes, the maps of sparse files.
 _MAX_HEADER = 1_000_000
 # The ratio means something only beyond what padding alone explains.
 _MIN_RATIO_BYTES = 1_000_000
 
-_BROKEN = (
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    lzma.LZMAError,
-    zlib.error,
-    zstandard.ZstdError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    RecursionError,
-)
+_BROKEN = (tarfile.TarError, *DAMAGE, ValueError, OverflowError, RecursionError)
 
 
 def tar_members(path: Path, limits: ArchiveLimits) -> Iterator[Member]:
@@ -60,7 +43,7 @@ def stream_members(
     Raises RefusedError for one that is damaged, breaks a limit, or holds more than files, folders
     and links.
     """
-    stream = _Metered(_unpacked(raw, name), packed, limits)
+    stream = _Metered(unpacked(raw, name), packed, limits)
     try:
         with tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r") as archive:
             while True:
@@ -84,8 +67,8 @@ def _next(archive: tarfile.TarFile, stream: _Metered) -> tarfile.TarInfo | None:
     stream.header_left = _MAX_HEADER
     member = archive.next()
     stream.header_left = None
-    if member is None and stream.last.strip(b"\0"):
-        raise RefusedError(DAMAGED)  # tarfile takes garbage behind the first member for the end
+    if member is None and stream.last != bytes(_BLOCK):
+        raise RefusedError(DAMAGED)  # tarfile takes garbage and a missing end for the end
     return member
 
 
@@ -95,42 +78,6 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         return file.read() if file is not None else b""
     except _BROKEN as error:
         raise RefusedError(DAMAGED) from error
-
-
-def _unpacked(raw: IO[bytes], name: str) -> IO[bytes]:
-    if name.endswith((".gz", ".tgz", ".crate")):
-        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-    if name.endswith(".bz2"):
-        return cast(IO[bytes], bz2.BZ2File(raw))
-    if name.endswith(".xz"):
-        return io.BufferedReader(_Xz(raw), _CHUNK)
-    if name.endswith(".zst"):
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-        return cast(IO[bytes], decompressor.stream_reader(raw, read_across_frames=True))
-    return raw
-
-
-class _Xz(io.RawIOBase):
-    """An xz stream whose dictionary may not take all memory, which `lzma.LZMAFile` cannot limit."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_WINDOW)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer)).cast("B")
-        while not self._decompressor.eof:
-            packed = self._raw.read(_CHUNK) if self._decompressor.needs_input else b""
-            if self._decompressor.needs_input and not packed:
-                raise EOFError("the stream ends too soon")
-            data = self._decompressor.decompress(packed, len(view))
-            if data:
-                view[: len(data)] = data
-                return len(data)
-        return 0
 
 
 class _Metered:
