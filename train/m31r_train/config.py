@@ -8,6 +8,23 @@ from typing import Literal
 
 from m31r_core.model import ModelConfig
 
+# Of so many rows, each set of a mixture has its share.
+ROWS_MIXED = 1000
+
+
+@dataclass(frozen=True)
+class SetConfig:
+    """A set of a dataset, and the share of rows that come from it, relative to the other sets.
+
+    `code` is the files themselves; `fim`, `plan` and `repair` are made when the dataset is built,
+    where its configuration says so. `dataset` is the run's unless it is given; both must have the
+    same tokenizer.
+    """
+
+    set: str
+    weight: float
+    dataset: Path | None = None
+
 
 @dataclass(frozen=True)
 class LoaderConfig:
@@ -17,6 +34,10 @@ class LoaderConfig:
     prefix-suffix-middle order, the others suffix first. The middle ends at a line's end
     (`line_share`), at the end of a syntax node (`node_share`), or anywhere. Rows are `sequence`
     tokens long; an example has at least `min_example` and at most `sequence` tokens.
+
+    All of that is about code. `mixture` draws some of the rows from other sets, whose examples are
+    ready-made and stand whole in their rows; of any 1,000 rows, each set has its share. Without
+    it, all rows are code.
     """
 
     sequence: int = 1024
@@ -26,6 +47,17 @@ class LoaderConfig:
     node_share: float = 0.25
     min_example: int = 192
     end_weight: float = 3.0
+    mixture: tuple[SetConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for weights that give a set no rows."""
+        total = sum(entry.weight for entry in self.mixture)
+        for entry in self.mixture:
+            if entry.weight <= 0 or entry.weight * ROWS_MIXED < total:
+                raise ValueError(
+                    f"'loader.mixture': the weight of '{entry.set}' must be at least a thousandth "
+                    f"of all, not {entry.weight}"
+                )
 
 
 @dataclass(frozen=True)

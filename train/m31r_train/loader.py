@@ -1,4 +1,4 @@
-"""Rows of tokens in a seeded order that does not depend on what was read before.
+"""Rows of code, cut and shown in other ways in every pass, in an order that the seed gives.
 
 The split is cut into blocks of nearly a row each, across file borders, so that small files of a
 package share a row. Row `i` of a pass is a function of the seed, the pass and `i`: a run can go
@@ -8,17 +8,15 @@ on anywhere, and every pass sees other cuts (each file is cut and encoded anew).
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from m31r_core.shards import TokenDataset
-from m31r_core.tokenizer import END, PAD, Tokenizer
+from m31r_core.tokenizer import Tokenizer
 from m31r_train.config import LoaderConfig
 from m31r_train.examples import make_example
+from m31r_train.rows import Rows, shuffled
 
 # Room that special tokens, paths and tokens split by cuts take in a row of 1,024.
 _FILL = 0.94
@@ -26,27 +24,15 @@ _FILL = 0.94
 _SMALLEST = 24
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows as arrays [rows, sequence]: inputs and targets int64, weights float32.
-
-    `weights` is 0 where the target is padding and the loader's `end_weight` where it is the end
-    of a middle.
-    """
-
-    inputs: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    weights: NDArray[np.float32]
-
-
-class RowLoader:
+class RowLoader(Rows):
     """Makes rows of `config.sequence` + 1 tokens from one split of a dataset."""
 
     def __init__(
         self, dataset: TokenDataset, tokenizer: Tokenizer, config: LoaderConfig, seed: int
     ) -> None:
         """Read the documents' lengths; nothing else is kept in memory."""
-        self._dataset, self._tokenizer, self._config, self._seed = dataset, tokenizer, config, seed
+        super().__init__(config)
+        self._dataset, self._tokenizer, self._seed = dataset, tokenizer, seed
         self._starts = np.concatenate([[0], np.cumsum(dataset.lengths)])
         self._block = int(config.sequence * _FILL)
 
@@ -64,44 +50,12 @@ class RowLoader:
         ids: list[int] = []
         for document, start, end in self._pieces(first, first + self._block):
             for example in self._examples(document, start, end, rng):
-                ids += self._fit(example, self._config.sequence + 1 - len(ids))
-        return ids + [PAD] * (self._config.sequence + 1 - len(ids))
-
-    def batch(self, first: int, rows: int) -> Batch:
-        """Return rows `first` to `first + rows - 1`."""
-        data = np.array([self.row(first + i) for i in range(rows)], dtype=np.int64)
-        targets = data[:, 1:]
-        weights = np.where(targets == END, self._config.end_weight, 1.0)
-        weights[targets == PAD] = 0.0
-        return Batch(data[:, :-1], targets, weights.astype(np.float32))
-
-    def batches(self, first: int, rows: int) -> Generator[Batch, None, None]:
-        """Yield batches of `rows` from row `first` on, without end, one made ahead."""
-        with ThreadPoolExecutor(1, thread_name_prefix="rows") as pool:
-            ahead = pool.submit(self.batch, first, rows)
-            while True:
-                ready = ahead.result()
-                first += rows
-                ahead = pool.submit(self.batch, first, rows)
-                yield ready
+                ids += self._fit(example, self.config.sequence + 1 - len(ids))
+        return self.padded(ids)
 
     def _order(self, turn: int, i: int) -> int:
-        """Return the block at place `i` of a pass: a permutation that needs no memory.
-
-        A Feistel network over the smallest square that holds all places, walked until it lands
-        on one of them (Black & Rogaway 2002).
-        """
-        count = self.rows_per_pass
-        side = max(2, int(np.ceil(np.sqrt(count))))
-        keys = [random.Random(f"{self._seed}/{turn}/{key}").getrandbits(64) for key in range(4)]
-        while True:
-            left, right = divmod(i, side)
-            for key in keys:
-                mixed = ((right ^ key) * 0x9E3779B97F4A7C15 >> 29) & 0xFFFFFFFF
-                left, right = right, (left + mixed) % side
-            i = left * side + right
-            if i < count:
-                return i
+        """Return the block at place `i` of a pass."""
+        return shuffled(i, self.rows_per_pass, f"{self._seed}/{turn}")
 
     def _pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yield (document, from, to) for what lies in the split's tokens [start, end)."""
@@ -118,7 +72,7 @@ class RowLoader:
         ids = self._dataset.document(document)
         path = self._dataset.record(document).path
         while start < end:
-            low, high = self._config.min_example, self._config.sequence
+            low, high = self.config.min_example, self.config.sequence
             wanted = int(low * (high / low) ** rng.random())
             stop = end if end - start - wanted < low else start + wanted
             text = self._tokenizer.decode(ids[start:stop]).rstrip("\ufffd")
@@ -126,7 +80,7 @@ class RowLoader:
                 text = text[text.find("\n") + 1 :]
             if text and stop - start >= _SMALLEST:
                 ends = stop == len(ids)
-                config = self._config
+                config = self.config
                 yield make_example(self._tokenizer, path, text, config, rng, ends=ends)
             start = stop
 

@@ -20,10 +20,12 @@ from m31r_core.tokenizer import Tokenizer
 from m31r_train import checkpoint
 from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
-from m31r_train.loader import Batch, RowLoader
+from m31r_train.loader import RowLoader
 from m31r_train.loss import ChunkLoss, chunk_loss, cross_entropy
+from m31r_train.mixture import open_rows
 from m31r_train.optimiser import MasterOptimiser, schedule
 from m31r_train.report import RunLog
+from m31r_train.rows import Batch
 
 _VALID_SEED = 1
 
@@ -65,7 +67,7 @@ class Trainer:
                 f"'model.vocab_size' is {config.model.vocab_size}, but the tokenizer of "
                 f"{config.dataset} has {self.tokenizer.vocab_size} tokens"
             )
-        self.loader = self._loader("train", config.seed)
+        self.loader = open_rows(config.dataset, "train", self.tokenizer, config.loader, config.seed)
         model = _initial_model(config)
         self.optimiser = MasterOptimiser(model.to(config.device), config.optimiser)
         self.model = model.to(getattr(torch, config.dtype))
@@ -80,6 +82,8 @@ class Trainer:
             self.resume()
         log = RunLog(config, self.position)
         try:
+            for note in self.loader.notes:
+                log.note(note)
             for result in self._steps():
                 step = self.position.step
                 log.step(self.position, result, schedule(step - 1, config.plan))
@@ -150,10 +154,12 @@ class Trainer:
     def validate(self) -> float:
         """Return the mean negative log likelihood of the valid split, nats a token.
 
-        The rows are the same at every call, in the training layout; all tokens weigh the same.
+        The rows are the same at every call, in the training layout, and of code, whatever the
+        mixture: losses of runs compare. All tokens weigh the same.
         """
         rows, each = self.config.valid_rows, self.config.plan.micro_rows
-        loader = self._loader("valid", _VALID_SEED)
+        dataset = TokenDataset.open(self.config.dataset, "valid")
+        loader = RowLoader(dataset, self.tokenizer, self.config.loader, _VALID_SEED)
         total = count = 0.0
         for first in range(0, max(rows // each, 1) * each, each):
             batch = loader.batch(first, each)
@@ -174,26 +180,40 @@ class Trainer:
         while self.position.step < self.config.plan.steps:
             yield self.step(batches)
 
-    def _loader(self, split: str, seed: int) -> RowLoader:
-        dataset = TokenDataset.open(self.config.dataset, split)
-        return RowLoader(dataset, self.tokenizer, self.config.loader, seed)
-
     def _description(self) -> dict[str, object]:
-        dataset = (self.config.dataset / MANIFEST).read_bytes()
         vocabulary = (self.config.dataset / TOKENIZER).read_bytes()
         name = f"{self.config.output.name}-{self.position.step}"
         return {
             "run_id": name,
-            "dataset_id": hashlib.sha256(dataset).hexdigest()[:16],
+            "dataset_id": _dataset_id(self.config.dataset),
             "tokenizer_id": hashlib.sha256(vocabulary).hexdigest()[:16],
             "tokens": self.position.tokens,
             "parameters": self.config.model.parameters,
             "seed": self.config.seed,
             "model": asdict(self.config.model),
             "plan": asdict(self.config.plan),
-            "loader": asdict(self.config.loader),
+            "loader": self._loader_description(),
             "optimiser": asdict(self.config.optimiser),
         }
+
+    def _loader_description(self) -> dict[str, object]:
+        """Return the loader's options, each dataset of the mixture by what is in it."""
+        description = asdict(self.config.loader)
+        del description["mixture"]
+        if mixture := self.config.loader.mixture:
+            description["mixture"] = [
+                {
+                    "set": entry.set,
+                    "weight": entry.weight,
+                    "dataset_id": _dataset_id(entry.dataset or self.config.dataset),
+                }
+                for entry in mixture
+            ]
+        return description
+
+
+def _dataset_id(directory: Path) -> str:
+    return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]
 
 
 def _initial_model(config: TrainConfig) -> Decoder:

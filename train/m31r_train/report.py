@@ -42,6 +42,10 @@ class RunLog:
         self._since = time.perf_counter()
         self._tokens = 0
 
+    def note(self, text: str) -> None:
+        """Show a line."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
     def step(self, position: Position, result: StepResult, factor: float) -> None:
         """Log a step; the rate of tokens is the mean since the last line."""
         self._tokens += result.tokens
