@@ -69,10 +69,10 @@ def kind_of_source(source: SourceConfig) -> SourceKind:
         names = [path.name]
     elif git.is_bare(path) or (source.commit != "HEAD" and (path / ".git").exists()):
         return "git"
-    elif (path / "Cargo.toml").is_file():
+    elif any((folder / "Cargo.toml").is_file() for folder in (path, *path.iterdir())):
         return "crates"
     else:
-        names = [file.name for pattern in ("*", "*/*.crate") for file in path.glob(pattern)]
+        names = [file.name for pattern in ("*", "*/*") for file in path.glob(pattern)]
     kinds = [kind for kind, ends in _SUFFIXES if any(name.endswith(ends) for name in names)]
     if len(kinds) > 1:
         raise ConfigError(f"{path}: holds {' and '.join(kinds)}; set 'kind' of the source")

@@ -33,9 +33,9 @@ def _units(
     files: dict[str, list[tuple[str, os.stat_result]]] = defaultdict(list)
     context: dict[str, list[str]] = defaultdict(list)
     for folder, entries in _walk(top, ""):
-        names = [entry.name for entry in entries]
-        if "Cargo.toml" in names:
-            manifests[folder] = _has_package(top / folder / "Cargo.toml")
+        for entry in entries:
+            if entry.name == "Cargo.toml":
+                manifests[folder] = not entry.is_symlink() and _has_package(Path(entry.path))
         home = next((above for above in folders_above(join(folder, "x")) if above in manifests), "")
         for entry in entries:
             path = join(folder, entry.name)
@@ -45,7 +45,10 @@ def _units(
             files[home].append((path, stat))
             if is_context(path):
                 context[context_folder(path)].append(_print(path, stat))
-    for folder in sorted(folder for folder, is_crate in manifests.items() if is_crate):
+    crates = sorted(folder for folder, is_crate in manifests.items() if is_crate)
+    if not crates:
+        raise M31RError(f"{top}: no crates there; see 'sources' in the configuration")
+    for folder in crates:
         prints = [_print(below(folder, path) or path, stat) for path, stat in files[folder]]
         above = [line for parent in folders_above(folder) for line in context[parent] if folder]
         yield Unit(
@@ -144,7 +147,7 @@ def _rust_files(top: Path, base: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 def _has_package(manifest: Path) -> bool:
     try:
-        return manifest.is_file() and bool(_PACKAGE.search(manifest.read_bytes()))
+        return bool(_PACKAGE.search(manifest.read_bytes()))
     except OSError:
         return False
 

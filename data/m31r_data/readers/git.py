@@ -88,6 +88,8 @@ def _units(
         if entry.path.endswith(".rs"):
             homes = (folder for folder in folders_above(entry.path) if folder in crates)
             sizes[next(homes, "")] += entry.size
+    if not crates:
+        raise M31RError(f"{source.path}: no Cargo.toml at {source.commit}")
     for folder in sorted(crates, key=lambda folder: folder or "."):
         if not sizes[folder] or is_hidden(folder) or not is_printable(folder):
             continue
@@ -182,8 +184,10 @@ class _Repository:
                 head, _, name = line.partition(b"\t")
                 mode, kind, oid, size = head.decode("ascii").split()
                 if kind != "commit":
-                    bytes_ = int(size) if size != "-" else 0
-                    yield _Entry(mode, oid, bytes_, name.decode("utf-8", "surrogateescape"))
+                    if size != "-" and not size.isdigit():
+                        raise M31RError(f"{self._path}: git has no object {oid}; see git fsck")
+                    path = name.decode("utf-8", "surrogateescape")
+                    yield _Entry(mode, oid, 0 if size == "-" else int(size), path)
         if process.returncode != 0:
             raise M31RError(f"{self._path}: git cannot list {tree}; see git fsck")
 

@@ -44,6 +44,7 @@ def stream_members(
     and links.
     """
     stream = _Metered(unpacked(raw, name), packed, limits)
+    stream.header_left = _MAX_HEADER  # the first header is read when the archive is opened
     try:
         with tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r") as archive:
             while True:
@@ -59,6 +60,7 @@ def stream_members(
                 yield Member(member.name, member.size, is_link, read)
                 # Or it would remember them all.
                 archive.members = []  # type: ignore[attr-defined]
+            stream.drain()
     except _BROKEN as error:
         raise RefusedError(DAMAGED) from error
 
@@ -112,6 +114,11 @@ class _Metered:
         while self._position < position and self._take(min(position - self._position, _CHUNK)):
             pass
         return self._position
+
+    def drain(self) -> None:
+        """Read to the end: that is where compressed streams keep their checksums."""
+        while self._take(_CHUNK):
+            pass
 
     def _take(self, size: int) -> bytes:
         data = self._stream.read(size)
