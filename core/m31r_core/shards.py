@@ -75,7 +75,7 @@ class ShardWriter:
         self._hash = hashlib.sha256()
         self._records_hash = hashlib.sha256()
 
-    def add(self, ids: Sequence[int], record: DocumentRecord) -> None:
+    def add(self, ids: Sequence[int] | Tokens, record: DocumentRecord) -> None:
         """Append one document."""
         if self._tokens is None or self._records is None:
             stem = self._directory / self._name()

@@ -18,9 +18,7 @@ _STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def funnel(
-    read: Sequence[int], dropped: Mapping[str, Sequence[int]]
-) -> list[dict[str, int | str]]:
+def funnel(read: Sequence[int], dropped: Mapping[str, Sequence[int]]) -> list[dict[str, int | str]]:
     """Return a row for what was read and one for what each step left.
 
     `read` and the values of `dropped` are [files, bytes, tokens]; `dropped` is by reason.

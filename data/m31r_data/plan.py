@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from m31r_core.cargo.toolchain import find_toolchain
 from m31r_core.errors import M31RError
@@ -30,6 +30,7 @@ _PLAN = "plan.json"
 _RANK_BYTES = 24_000_000
 _CRATES_PER_RANK = 4
 
+_LISTS = ("prepared", "encoded", "compiled", "repaired")
 _PREPARE_CODE = (
     "document",
     "readers",
@@ -160,10 +161,8 @@ def load_plan(config: DataConfig) -> Plan:
     except (OSError, ValueError) as error:
         raise M31RError(f"{path}: no plan of a build ({error})") from error
     units = tuple(Unit(**{**unit, "path": Path(unit["path"])}) for unit in content.pop("units"))
-    keys = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-    }
-    return Plan(units, **keys)
+    lists: dict[str, Any] = {name: tuple(content.pop(name)) for name in _LISTS}
+    return Plan(units=units, **lists, **content)
 
 
 def _must_differ(units: Sequence[Unit]) -> None:

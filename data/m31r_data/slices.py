@@ -1,8 +1,8 @@
 """Encoded documents of one unit, cut by bucket, so that a bucket reads only what is its own.
 
-    rows.jsonl   one line a document or example, those of a bucket together
-    ids.bin      uint16, little-endian, in the same order
-    index.json   bucket -> [first and last byte of its rows, first and last id]
+rows.jsonl   one line a document or example, those of a bucket together
+ids.bin      uint16, little-endian, in the same order
+index.json   bucket -> [first and last byte of its rows, first and last id]
 """
 
 from __future__ import annotations
