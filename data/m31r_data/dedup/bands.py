@@ -1,7 +1,7 @@
 """Which documents may be duplicates: those that share a value of a band, or all of their text.
 
 Documents are numbered over all files in order. A search reads its column once for each slice of
-4 million documents, and holds one slice, 200 MB, at a time. Of 150 million documents, a band is 38
+2 million documents, and holds one slice, 200 MB, at a time. Of 150 million documents, a band is 75
 reads of 2.4 GB and a few hundred MB of pairs; bands are searched independently of each other.
 """
 
@@ -18,7 +18,7 @@ from m31r_data.dedup.sketch import SketchFile
 
 Pairs = NDArray[np.int64]
 
-_SLICE = 4_000_000
+_SLICE = 2_000_000
 # How many documents before it in its bucket a document is compared with, beside the first one.
 # A smaller bucket is compared whole; a huge one costs no more for each document.
 _WINDOW = 8

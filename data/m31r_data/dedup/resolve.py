@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from m31r_data.config import DedupConfig
 from m31r_data.dedup.bands import Pairs
+from m31r_data.dedup.shingles import distinct
 from m31r_data.dedup.sketch import Rows, SketchFile
 
 DUPLICATE = np.dtype([("document", "<i8"), ("kept", "<i8"), ("similarity", "<f4"), ("exact", "?")])
@@ -69,7 +70,7 @@ def _unique(pairs: Iterable[Pairs]) -> Pairs:
     """Return each pair once, in order; in between, one is 8 bytes."""
     keys = np.zeros(0, dtype=np.int64)
     for some in pairs:
-        keys = np.union1d(keys, some[:, 0] << 32 | some[:, 1])
+        keys = distinct(np.sort(np.concatenate([keys, some[:, 0] << 32 | some[:, 1]])))
     return np.stack([keys >> 32, keys & 0xFFFF_FFFF], axis=1)
 
 

@@ -25,7 +25,14 @@ from numpy.typing import NDArray
 
 from m31r_core.errors import M31RError
 from m31r_data.config import DedupConfig
-from m31r_data.dedup.shingles import WHITE_SPACE, Hashes, mix, shingle_hashes, token_hashes
+from m31r_data.dedup.shingles import (
+    WHITE_SPACE,
+    Hashes,
+    distinct,
+    mix,
+    shingle_hashes,
+    token_hashes,
+)
 
 _COLUMNS = "columns.npy"
 _BOTTOM = "bottom.npy"
@@ -55,10 +62,7 @@ def sketch_of(text: str, config: DedupConfig) -> Sketch:
     shingles = shingle_hashes(token_hashes(text), config.shingle)
     bands = _bands(shingles, config.bands, config.rows)
     # Half of a hash tells shingles apart as well, and takes half of the disk.
-    short = (shingles >> np.uint64(32)).astype(np.uint32)
-    distinct = np.ones(len(short), dtype=bool)
-    np.not_equal(short[1:], short[:-1], out=distinct[1:])
-    short = short[distinct]
+    short = distinct((shingles >> np.uint64(32)).astype(np.uint32))
     return Sketch(exact, bands, short[: config.sketch].copy(), len(short))
 
 
