@@ -27,7 +27,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._machine import machine
-from benchmarks._packs import CORPUS, Written, write_packs
+from tests.data.dedup.packs import CORPUS, Written, write_packs
 
 MAX_EXPONENT, MAX_MEMORY_GROWTH, MAX_MEMORY_MB = 1.05, 1.10, 1_000
 MIN_LINES_PER_S = 100_000

@@ -21,7 +21,7 @@ from typing import Any
 
 import zstandard
 
-SHARED = Path(os.environ.get("M31R_SHARED", Path(__file__).parents[2] / "shared"))
+SHARED = Path(os.environ.get("M31R_SHARED", Path(__file__).parents[4] / "shared"))
 CORPUS = SHARED / "corpus" / "rust-permissive-2026-11-23.jsonl.zst"
 
 _FILE_BYTES = 256_000_000
@@ -58,10 +58,15 @@ class Written:
 Row = dict[str, Any]
 
 
-def write_packs(folder: Path, size: int, seed: int) -> Written:
-    """Fill `folder` with .jsonl packs of about `size` bytes; memory does not grow with it."""
+def write_packs(
+    folder: Path, size: int, seed: int, *, corpus: Path = CORPUS, base: int = _BASE_BYTES
+) -> Written:
+    """Fill `folder` with .jsonl packs of about `size` bytes; memory does not grow with it.
+
+    `base` bytes of the corpus are copied.
+    """
     written = text_bytes = documents = lines = planted = 0
-    rows = _rows(random.Random(seed))
+    rows = _rows(corpus, base, random.Random(seed))
     for number in count():
         with (folder / f"pack-{number:03d}.jsonl").open("wb") as file:
             while file.tell() < _FILE_BYTES and written < size:
@@ -77,9 +82,9 @@ def write_packs(folder: Path, size: int, seed: int) -> Written:
     raise AssertionError
 
 
-def _rows(chance: random.Random) -> Iterator[tuple[Row, bool]]:
+def _rows(corpus: Path, size: int, chance: random.Random) -> Iterator[tuple[Row, bool]]:
     """Yield rows for ever, and whether each is a duplicate of an earlier one."""
-    base = list(_base(chance))
+    base = list(_base(corpus, size, chance))
     recent: list[Row] = []
     for copy in count():
         first, second = divmod(copy, 10)
@@ -106,23 +111,22 @@ def _commented(text: str, chance: random.Random) -> str:
     return "\n".join(lines)
 
 
-def _base(chance: random.Random) -> Iterator[Row]:
-    """Yield rows to copy, `_BASE_BYTES` in all, with a mark where their names change."""
-    size = 0
-    for row in _sample(chance):
+def _base(corpus: Path, size: int, chance: random.Random) -> Iterator[Row]:
+    """Yield rows to copy, `size` bytes in all, with a mark where their names change."""
+    for row in _sample(corpus, chance):
         text = _NAME.sub(rf"\1{_MARK}", row["text"].replace(_MARK, ""))
-        size += len(row["text"])
+        size -= len(row["text"])
         yield {**row, "text": text, "package": row["package"] or "none"}
-        if size > _BASE_BYTES:
+        if size < 0:
             return
 
 
-def _sample(chance: random.Random) -> Iterator[Row]:
-    if not CORPUS.is_file():
+def _sample(corpus: Path, chance: random.Random) -> Iterator[Row]:
+    if not corpus.is_file():
         yield from islice(_generated(chance), 20_000)
         return
     # A tenth of the corpus, taken from all of it.
-    with CORPUS.open("rb") as file:
+    with corpus.open("rb") as file:
         stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(file)
         for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n"):
             if chance.random() < 0.12:
