@@ -18,7 +18,7 @@ from m31r_core.prompt import prefix_suffix_middle, suffix_first
 from m31r_core.syntax import kind_query, parse
 from m31r_core.tokenizer import Tokenizer
 from m31r_data.config import DeriveConfig
-from m31r_data.derive.window import Lines
+from m31r_data.derive.window import Lines, lines_of
 
 # Completions are asked for at ends of lines and of blocks most, then inside expressions: so weigh
 # the groups. A run of statements is what is missing where somebody asks for a whole block.
@@ -99,7 +99,7 @@ def fim_examples(
     """
     if config.fim == 0 or not text:
         return
-    lines = Lines(tokenizer, text)
+    lines = lines_of(tokenizer, text)
     wanted = config.fim * lines.total / 1000
     count = int(wanted) + (rng.random() < wanted % 1)
     if not count:

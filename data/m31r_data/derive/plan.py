@@ -18,7 +18,7 @@ from m31r_core.syntax import kind_query, parse
 from m31r_core.tokenizer import Tokenizer
 from m31r_data.config import DeriveConfig
 from m31r_data.derive.statements import statement_plan
-from m31r_data.derive.window import Lines
+from m31r_data.derive.window import Lines, lines_of
 
 _SUFFIX_FIRST = 0.5
 # Of what a piece of an example has room for, the smallest share that is drawn.
@@ -61,7 +61,7 @@ def plan_examples(
     """
     if config.plan == 0 or not text:
         return
-    lines = Lines(tokenizer, text)
+    lines = lines_of(tokenizer, text)
     comments: Comments | None = None
     first = 0
     while first < len(lines):

@@ -210,7 +210,8 @@ def _asserted(name: str, arguments: list[Node]) -> str | None:
     if name in ("assert_eq", "assert_ne") and len(arguments) >= 2:
         left, right = noun(arguments[0]), noun(arguments[1])
         verb = "equals" if name == "assert_eq" else "differs from"
-        return f"assert that {left} {verb} {right}" if left and right else None
+        known = left and right and left != right
+        return f"assert that {left} {verb} {right}" if known else None
     return None
 
 

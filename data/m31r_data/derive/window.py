@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 
 import numpy as np
 
 from m31r_core.tokenizer import Tokenizer
+
+
+@lru_cache(maxsize=1)
+def lines_of(tokenizer: Tokenizer, text: str) -> Lines:
+    """Return the lines of `text`, without encoding it again when it is asked about twice."""
+    return Lines(tokenizer, text)
 
 
 class Lines:

@@ -9,6 +9,7 @@ from tree_sitter import Node
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 _PLAIN = re.compile(r"(?:r#)?([A-Za-z0-9_]+)")
 _CAMEL = re.compile(r"[A-Z][A-Z0-9]*[a-z]")
+_ASKING = re.compile(r"(is|has|can|should|was|needs|wants)_")
 _MAX_WORDS = 3
 _SHORT = 2
 _TYPES = {
@@ -59,12 +60,12 @@ def words(name: str) -> str | None:
 
 
 def the(name: str) -> str | None:
-    """Return `the open file` for `open_file`, and `done` for `Done`.
+    """Return `the open file` for `open_file`, `done` for `Done` and `is new` for `is_new`.
 
     Names of one or two letters stay as they are.
     """
     found = words(name)
-    if found is None or len(found) <= _SHORT or _CAMEL.match(name):
+    if found is None or len(found) <= _SHORT or _CAMEL.match(name) or _ASKING.match(name):
         return found
     return f"the {found}"
 
@@ -152,10 +153,6 @@ def _field(node: Node) -> str | None:
 def _called(node: Node) -> str | None:
     method, arguments = method_of(node), arguments_of(node)
     if method is None:
-        function = node.child_by_field_name("function")
-        made = last_name(function)
-        if made in ("Some", "Ok", "Err") and len(arguments) == 1:
-            return noun(arguments[0])
         return None
     receiver, name = method
     if _TRANSPARENT.fullmatch(name) and len(arguments) == (name == "expect"):

@@ -56,6 +56,8 @@ SAID = {
     "if i >= len { break; }": "stop if i is at least the len",
     "if self.done { return; }": "return early if done is true",
     "let Some(name) = names.pop() else { return None; };": "return none unless there is a name",
+    "return Ok(Some(frame));": "return early",
+    "return Some(self.name);": "return the name as some",
     # branches and loops
     "match self.state { _ => {} }": "match on the state",
     "match (left, right) { _ => {} }": "match on the left and the right",
@@ -103,6 +105,7 @@ SAID = {
     'write!(f, "{x}")?;': "write formatted text to f",
     "assert!(!names.is_empty());": "assert that the names is not empty",
     "assert_eq!(count, 3);": "assert that the count equals 3",
+    "assert_eq!(Self::K, K);": "",
     'info!("started");': "log at info level",
     "let point = Point { x, y };": "build a point",
     "let double = |x| x * 2;": "define the closure double",
@@ -182,7 +185,7 @@ def code(functions: int) -> str:
     )
 
 
-@pytest.mark.parametrize("max_tokens", [200, 300, 1024])
+@pytest.mark.parametrize("max_tokens", [256, 400, 1024])
 def test_examples_keep_to_their_limits_and_lose_their_plans(max_tokens: int) -> None:
     config, text = replace(CONFIG, max_tokens=max_tokens), code(30)
     found = list(plan_examples(TOKENIZER, "src/a.rs", text, config, random.Random(1)))
