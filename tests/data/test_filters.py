@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from m31r_data.config import FilterConfig, SplitConfig
 from m31r_data.document import Document
 from m31r_data.filters import first_refusal
-from m31r_data.licence import is_permissive
+from m31r_data.licences import is_permissive
 from m31r_data.normalise import normalise
 from m31r_data.split import split_of
 from tests.data.conftest import rust_file

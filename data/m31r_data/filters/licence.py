@@ -5,7 +5,7 @@ from __future__ import annotations
 from m31r_data.config import FilterConfig
 from m31r_data.document import Document
 from m31r_data.filters.answer import Answer, refuse_if
-from m31r_data.licence import is_permissive
+from m31r_data.licences import is_permissive
 
 
 def licence(document: Document, config: FilterConfig) -> Answer:
