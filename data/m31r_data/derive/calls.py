@@ -97,7 +97,7 @@ _METHODS: dict[str, tuple[tuple[int, str], ...]] = {
     "read_to_string": ((1, "read {x} into {0}"),),
     "recv": ((0, "receive from {x}"),),
     "remove": ((1, "remove from {x}"),),
-    "replace": ((1, "replace {x} by {0}"), (2, "replace {0} in {x} by {1}")),
+    "replace": ((1, "replace {x} by {0}"), (2, "replace parts of {x}")),
     "reserve": ((1, "reserve room in {x}"),),
     "resize": ((2, "resize {x} to {0}"), (2, "resize {x}")),
     "retain": ((1, "filter {x} in place"),),
@@ -209,6 +209,8 @@ def call_plan(call: Node) -> str | None:
     atomic = bool(arguments) and _ATOMIC.search(text_of(arguments[-1])) is not None
     rules = (_ATOMICS if atomic else _METHODS).get(name, ())
     said = next(_fill(rules, noun(receiver), arguments), None)
+    if atomic:
+        return said
     if said is None and (asked := condition(call)):
         said = f"check whether {asked}"
     if said is None and name.startswith(("as_", "into_", "to_")) and not arguments:

@@ -114,7 +114,7 @@ def _called(call: Node, target: str | None) -> str | None:
     if name == "collect" and not arguments:
         return _collected(call, receiver, target)
     if target and not arguments and name in ("sum", "product") and noun(receiver) is None:
-        return f"compute {target} as a {name}"
+        return f"compute {target}" if target == f"the {name}" else f"compute {target} as a {name}"
     return call_plan(call)
 
 

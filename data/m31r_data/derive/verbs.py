@@ -31,12 +31,19 @@ _TO_RECEIVER = frozenset(
     draw render reset run save start stop update validate verify
     """.split()  # noqa: SIM905
 )
+# A method without arguments may be named for what it gives: `install_path` is a path.
+_NOUNS = frozenset(
+    """
+    add build check count dispatch draw fill format handle install load merge normalize print
+    process read record render report reset run spawn start stop store verify write
+    """.split()  # noqa: SIM905
+)
 _NO_NOUNS = frozenset(
     """
     again all and as at by else for from if in into is mut next not of off on one or out ref some
     then to unchecked until up while with inner impl internal raw stable legacy relaxed static
     unsigned async sync blocking slow fast only be le ne
-    always checked fatal used
+    always apply checked fatal now prefixed used
     """.split()  # noqa: SIM905
 )
 
@@ -53,7 +60,8 @@ def spoken(name: str, receiver: str | None, arguments: list[Node]) -> str | None
     if verb not in _VERBS or _NO_NOUNS.intersection(rest):
         return None
     if rest:
-        return f"{verb} the {' '.join(rest)}"
+        asked = receiver is not None and not arguments
+        return None if asked and verb in _NOUNS else f"{verb} the {' '.join(rest)}"
     to_argument = _TO_ARGUMENT if receiver is None else _METHOD_TO_ARGUMENT
     if verb in to_argument and len(arguments) == 1 and (what := noun(arguments[0])):
         return None if text_of(arguments[0]).startswith("&mut") else f"{verb} {what}"

@@ -118,6 +118,8 @@ SAID = {
     "let x = a.b(c);": "",
     "crc.fold(bytes, 0);": "",
     "client.any(method);": "",
+    "let path = self.install_path();": "",
+    "self.0.fetch_add(1, Ordering::SeqCst);": "",
     "ß.größe();": "",
 }
 
