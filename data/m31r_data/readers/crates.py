@@ -30,7 +30,7 @@ def _units(
 ) -> Iterator[Unit]:
     top = source.path
     manifests: dict[str, bool] = {}
-    files: dict[str, list[tuple[str, os.stat_result]]] = defaultdict(list)
+    files: dict[str, _Files] = defaultdict(_Files)
     context: dict[str, list[str]] = defaultdict(list)
     for folder, entries in _walk(top, ""):
         for entry in entries:
@@ -39,26 +39,40 @@ def _units(
         home = next((above for above in folders_above(join(folder, "x")) if above in manifests), "")
         for entry in entries:
             path = join(folder, entry.name)
-            if entry.is_symlink():
-                continue
             stat = entry.stat(follow_symlinks=False)
-            files[home].append((path, stat))
+            files[home].add(below(home, path) or path, stat)
             if is_context(path):
                 context[context_folder(path)].append(_print(path, stat))
-    crates = sorted(folder for folder, is_crate in manifests.items() if is_crate)
+    crates = [folder for folder, is_crate in manifests.items() if is_crate]
     if not crates:
         raise M31RError(f"{top}: no crates there; see 'sources' in the configuration")
-    for folder in crates:
-        prints = [_print(below(folder, path) or path, stat) for path, stat in files[folder]]
-        above = [line for parent in folders_above(folder) for line in context[parent] if folder]
+    for folder in sorted(crates, key=lambda folder: folder or "."):
+        parents = folders_above(folder) if folder else []
+        above = "\n".join(line for parent in parents for line in context[parent])
+        files[folder].hash.update(f"\n\n{above}".encode())
         yield Unit(
             source=place,
             name=printable(folder) or ".",
             reader="crates",
             path=top / folder,
-            fingerprint=hashlib.sha256("\n".join([*prints, "", *above]).encode()).hexdigest(),
-            size=sum(stat.st_size for path, stat in files[folder] if path.endswith(".rs")),
+            fingerprint=files[folder].hash.hexdigest(),
+            size=files[folder].size,
         )
+
+
+class _Files:
+    """The files of a crate as far as they tell whether it changed: a hash, not a list, or a folder
+    of 100,000 crates would fill the memory.
+    """
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def add(self, path: str, stat: os.stat_result) -> None:
+        self.hash.update(f"{_print(path, stat)}\n".encode())
+        if path.endswith(".rs"):
+            self.size += stat.st_size
 
 
 def _read(unit: Unit, source: SourceConfig, limits: ArchiveLimits) -> Iterator[Document | Dropped]:
