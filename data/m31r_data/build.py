@@ -14,14 +14,13 @@ from m31r_core.shards import Shard, read_manifest, shard_files
 from m31r_core.tokenizer import Tokenizer
 from m31r_data.config import DataConfig
 from m31r_data.document import Document
-from m31r_data.executors import Stage, run_stages
+from m31r_data.executors import ExecutorName, Progress, Stage, run_stages
 from m31r_data.plan import Plan, Stores, load_plan, make_plan, save_plan, work_folder
 from m31r_data.records import read_prepared
 
 if TYPE_CHECKING:
     from datatrove.pipeline.base import PipelineStep
 
-ExecutorName = Literal["local", "ray", "slurm"]
 Until = Literal["prepare", "dedup", "all"]
 
 
@@ -31,12 +30,14 @@ def build_dataset(
     workers: int = 1,
     executor: ExecutorName = "local",
     until: Until = "all",
+    progress: Progress | None = None,
 ) -> bool:
     """Make the dataset that `config` describes at `config.output`; False if it stands there.
 
     What was finished before, by this or a killed build, is not done again. The dataset is put
     together beside its place and renamed: what stands at `output` is always whole. With `until`,
-    stop behind that stage, without a tokenizer. Raises M31RError naming a source, a tokenizer, or
+    stop behind that stage, without a tokenizer. `progress` is called with a stage, how many of its
+    ranks are done, and how many there are. Raises M31RError naming a source, a tokenizer, or
     the stage and what went wrong in it, or when no document passes.
     """
     work = work_folder(config)
@@ -49,7 +50,14 @@ def build_dataset(
             return False
         save_plan(plan, config)
         stages = list(build_stages(plan, config, until))
-        run_stages(stages, executor=executor, workers=workers, logs=work / "logs")
+        run_stages(
+            stages,
+            executor=executor,
+            workers=workers,
+            logs=work / "logs",
+            slurm=config.slurm,
+            progress=progress,
+        )
     return True
 
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 # Steps in the order in which documents meet them, and the reasons of each. What no step names is
 # a matter of quality.
 _STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("readable", ("not UTF-8", "archive refused")),
+    (
+        "readable",
+        ("not UTF-8", "archive refused:", "a link", "in no crate", "unprintable name", "not Rust"),
+    ),
     ("kind and package", ("kind", "package skipped", "vendored copy")),
     ("licence", ("licence",)),
     ("quality", ()),

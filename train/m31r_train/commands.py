@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from m31r_data.report import html_report, tables
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from m31r_core.config import load_toml
 from m31r_core.errors import M31RError
 from m31r_core.shards import damaged_files, read_manifest
 from m31r_core.tokenizer import train_tokenizer
-from m31r_data.build import ExecutorName, Until, build_dataset
+from m31r_data.build import Until, build_dataset
 from m31r_data.config import DataConfig
+from m31r_data.executors import ExecutorName
+from m31r_data.executors import Progress as StageProgress
 from m31r_train.config import TrainConfig
 from m31r_train.vocabulary import Sample, vocabulary_table
 
@@ -33,13 +44,39 @@ def data_build(
 ) -> int:
     """Build the dataset that the configuration at `path` describes."""
     config = load_toml(path, DataConfig, overrides)
-    made = build_dataset(config, workers=workers, executor=executor, until=until)
+    with _stage_progress() as progress:
+        made = build_dataset(
+            config, workers=workers, executor=executor, until=until, progress=progress
+        )
     if until != "all":
         return 0
     if not made:
         print(f"{config.output}: nothing to do")
         return 0
     return data_stats(config.output, None)
+
+
+@contextmanager
+def _stage_progress() -> Iterator[StageProgress]:
+    """Show a bar for each stage; without a terminal, a line for each that is done."""
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    console = Console()
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def show(stage: str, done: int, tasks: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage, total=tasks)
+            progress.update(bars[stage], completed=done)
+            if done == tasks and not console.is_terminal:
+                console.print(f"{stage}: {tasks} ranks done")
+
+        yield show
 
 
 def data_stats(directory: Path, html: Path | None) -> int:

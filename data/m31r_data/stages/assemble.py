@@ -164,7 +164,7 @@ def _entries(
     bucket: int,
     counts: BucketCounts,
 ) -> Iterator[Encoded]:
-    """Yield what stays of the bucket, labelled by the compiler."""
+    """Yield what stays of the bucket, labelled by the compiler; no examples of what it refuses."""
     names = lru_cache(maxsize=64)(
         lambda unit: json.loads((stores.prepared.path(plan.prepared[unit]) / NAMES).read_text())
     )
@@ -180,6 +180,8 @@ def _entries(
                     counts.drop(entry, reason, f"{package} {path}")
                 continue
             compiles, why = compiled(entry.record.path)
+            if compiles == "no" and entry.set != "code":
+                continue
             record = dataclasses.replace(entry.record, compiles=compiles, why=why)
             yield dataclasses.replace(entry, record=record)
 
