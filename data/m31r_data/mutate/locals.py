@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from m31r_core.repair.source import field
-from m31r_data.mutate.tree import SourceTree, around, code, next_code
+from m31r_data.mutate.tree import SourceTree, around, code
 
 _COPY_TYPE = re.compile(
     rb"^(&(?!\s*('\w+\s+)?mut\b)|[ui](8|16|32|64|128|size)$|f32$|f64$|bool$|char$)"
@@ -134,25 +134,17 @@ def is_given_away(node: Node) -> bool:
     return given is not None and given.id == node.id
 
 
-def place(node: Node | None) -> Node | None:
-    """Return the variable that an expression of fields, indices and method calls begins with."""
-    while node is not None and node.type not in ("identifier", "self"):
-        if node.type in ("field_expression", "reference_expression", "try_expression"):
-            node = field(node, "value") or (code(node)[0] if code(node) else None)
-        elif node.type == "call_expression":
-            node = field(node, "function")
-            if node is not None and node.type not in ("field_expression", "generic_function"):
-                return None
-        elif node.type == "generic_function":
-            node = field(node, "function")
-        elif node.type in ("index_expression", "parenthesized_expression", "unary_expression"):
-            node = code(node)[0] if code(node) else None
-        else:
-            return None
-    return node
+def is_bound(name: Node) -> bool:
+    """Whether this identifier is the pattern of a `let`, a loop or a parameter."""
+    parent = name.parent
+    pattern = None
+    if parent is not None and parent.type in ("let_declaration", "for_expression", "parameter"):
+        pattern = field(parent, "pattern")
+    return pattern is not None and pattern.id == name.id
 
 
-def attribute_of(node: Node) -> bool:
-    """Whether an attribute precedes this node."""
-    before = node.prev_named_sibling
-    return before is not None and before.type == "attribute_item" and next_code(before) == node
+def is_reference(tree: SourceTree, use: Node) -> bool:
+    """Whether this variable is declared as a reference, which does not own what it holds."""
+    declared = declaration(tree, use)
+    type_, value = tree.of(field(declared, "type")), tree.of(field(declared, "value"))
+    return type_.startswith(b"&") or value.startswith(b"&")

@@ -9,16 +9,31 @@ from tree_sitter import Node
 
 from m31r_core.repair.source import field, needs_parentheses, walk
 from m31r_data.mutate.locals import (
+    declaration,
     function_body,
     is_copied,
-    is_given_away,
     is_owned,
-    place,
-    statement_pairs,
+    is_reference,
     used_later,
 )
+from m31r_data.mutate.places import place
 from m31r_data.mutate.tree import Change, SourceTree, arguments, around, child, code, replace
 
+_OF_OPTIONS = (
+    b"unwrap",
+    b"expect",
+    b"map",
+    b"map_or",
+    b"map_or_else",
+    b"and_then",
+    b"unwrap_or",
+    b"unwrap_or_else",
+    b"ok_or",
+    b"ok_or_else",
+    b"filter",
+    b"is_some_and",
+    b"into_iter",
+)
 _STORED = ("field_expression", "index_expression")
 
 
@@ -33,7 +48,7 @@ def drop_clone(tree: SourceTree) -> Iterator[Change]:
                 and used_later(tree, tree.of(name), call.node)
             )
             and not is_copied(tree, name)
-            and not _is_reference(tree, name)
+            and not is_reference(tree, name)
         ):
             yield Change(name.end_byte, call.node.end_byte, b"")
 
@@ -62,13 +77,17 @@ def drop_pointer_clone(tree: SourceTree) -> Iterator[Change]:
 
 
 def consume_in_loop(tree: SourceTree) -> Iterator[Change]:
-    """Loop over the collection itself: `for x in &v` to `for x in v`, v used later."""
+    """Loop over the collection itself: `for x in &v`, `v.iter()` to `for x in v`, v used later."""
     for loop in tree.nodes("for_expression"):
         value = field(loop, "value")
-        if value is None or value.type != "reference_expression":
+        if value is None:
             continue
         inner = field(value, "value")
-        if inner is None:
+        if value.type == "call_expression":
+            function = field(value, "function")
+            if tree.of(field(function, "field")) in (b"iter", b"iter_mut"):
+                inner = field(function, "value")
+        if inner is None or value.type not in ("reference_expression", "call_expression"):
             continue
         if inner.type in _STORED or (
             inner.type == "identifier" and used_later(tree, tree.of(inner), value)
@@ -92,7 +111,11 @@ def drop_as_ref(tree: SourceTree) -> Iterator[Change]:
     """Open an option that is only borrowed: `.as_ref().map(…)` to `.map(…)`."""
     for call in tree.methods(b"as_ref", b"as_mut", b"as_deref", b"as_deref_mut"):
         parent = call.node.parent
-        if parent is not None and parent.type == "field_expression" and not call.arguments:
+        opened = parent is not None and (
+            tree.of(field(parent, "field")) in _OF_OPTIONS
+            or parent.type in ("let_condition", "match_expression")
+        )
+        if opened and not call.arguments:
             yield Change(call.receiver.end_byte, call.node.end_byte, b"")
 
 
@@ -113,34 +136,6 @@ def drop_mem_take(tree: SourceTree) -> Iterator[Change]:
                 yield replace(call, tree.of(field(given[0], "value")))
 
 
-def move_before_use(tree: SourceTree) -> Iterator[Change]:
-    """Put the statement that takes a variable before the one that looks at it."""
-    for first, second in statement_pairs(tree):
-        for moved in walk(second, "identifier"):
-            name = tree.of(moved)
-            if not is_given_away(moved) or is_copied(tree, moved):
-                continue
-            looks = tree.uses(name, first.start_byte, first.end_byte)
-            if looks and not any(is_given_away(use) or _is_bound(use) for use in looks):
-                yield swap(tree, first, second)
-                break
-
-
-def take_in_wrong_order(tree: SourceTree) -> Iterator[Change]:
-    """Fill a struct's fields in another order: `S { n: v.len(), v }` to `S { v, n: v.len() }`."""
-    for body in tree.nodes("field_initializer_list"):
-        fields = [each for each in code(body) if each.type != "base_field_initializer"]
-        for place_, later in enumerate(fields):
-            value = field(later, "value") or child(later, "identifier")
-            if value is None or value.type != "identifier" or is_copied(tree, value):
-                continue
-            for earlier in fields[:place_]:
-                uses = tree.uses(tree.of(value), earlier.start_byte, earlier.end_byte)
-                if uses and not any(is_given_away(use) for use in uses):
-                    yield swap(tree, earlier, later)
-                    break
-
-
 def add_move(tree: SourceTree) -> Iterator[Change]:
     """Let a closure take what is needed later: `|x| …` to `move |x| …`."""
     for closure in tree.nodes("closure_expression"):
@@ -151,51 +146,13 @@ def add_move(tree: SourceTree) -> Iterator[Change]:
             outer = function_body(closure)
             if (
                 outer is not None
-                and is_owned(tree, name)
+                and declaration(tree, name) is not None
+                and not is_copied(tree, name)
+                and not is_reference(tree, name)
                 and tree.uses(tree.of(name), closure.end_byte, outer.end_byte)
             ):
                 yield Change(closure.start_byte, closure.start_byte, b"move ")
                 break
-
-
-def hoist_out_of_loop(tree: SourceTree) -> Iterator[Change]:
-    """Make a value once, before the loop that gives it away each time."""
-    for loop in tree.nodes("for_expression", "while_expression", "loop_expression"):
-        block, statement = field(loop, "body"), loop.parent
-        if statement is None or statement.type != "expression_statement":
-            continue
-        for let in code(block)[:4] if block is not None else []:
-            pattern, value = field(let, "pattern"), field(let, "value")
-            if let.type != "let_declaration" or pattern is None or value is None:
-                continue
-            if pattern.type != "identifier" or field(let, "alternative") is not None:
-                continue
-            own = {
-                tree.of(name)
-                for name in walk(loop, "identifier")
-                if name.start_byte < let.start_byte and _is_bound(name)
-            }
-            header = field(loop, "pattern") or field(loop, "condition")
-            own |= {tree.of(name) for name in walk(header, "identifier")} if header else set()
-            if own & {tree.of(name) for name in walk(value, "identifier")}:
-                continue
-            uses = tree.uses(tree.of(pattern), let.end_byte, loop.end_byte)
-            if any(is_given_away(use) for use in uses) and not is_copied(tree, uses[0]):
-                yield _lift(tree, let, statement)
-                break
-
-
-def _lift(tree: SourceTree, statement: Node, to: Node) -> Change:
-    indent = tree.source.indent(to.start_byte).encode()
-    end = tree.source.line_end(statement.end_byte)
-    start = tree.source.line_start(statement.start_byte)
-    if (
-        tree.text[start : statement.start_byte].strip()
-        or tree.text[statement.end_byte : end].strip()
-    ):
-        start, end = statement.start_byte, statement.end_byte
-    before = tree.text[to.start_byte : start]
-    return Change(to.start_byte, end, tree.of(statement) + b"\n" + indent + before)
 
 
 def drop_ref_pattern(tree: SourceTree) -> Iterator[Change]:
@@ -228,10 +185,19 @@ def match_on_star(tree: SourceTree) -> Iterator[Change]:
     """Match on what a reference points to: `match self` to `match *self` binding by value."""
     for each in tree.nodes("match_expression", "let_condition"):
         value = field(each, "value")
-        if value is not None and value.type in ("self", "identifier"):
+        if value is not None and _is_lent(tree, value):
             if each.type == "let_condition" and b"(" not in tree.of(field(each, "pattern")):
                 continue
             yield replace(value, b"*" + tree.of(value))
+
+
+def _is_lent(tree: SourceTree, value: Node) -> bool:
+    """Whether a variable is a reference by its declaration, `self` included."""
+    if value.type != "self":
+        return value.type == "identifier" and is_reference(tree, value)
+    function = around(value, "function_item")
+    parameter = child(field(function, "parameters"), "self_parameter")
+    return parameter is not None and tree.of(parameter).startswith(b"&")
 
 
 def move_out_of_borrow(tree: SourceTree) -> Iterator[Change]:
@@ -259,6 +225,66 @@ def dereference_to_move(tree: SourceTree) -> Iterator[Change]:
                 yield replace(reference, tree.of(value))
 
 
+def loop_over_iterator(tree: SourceTree) -> Iterator[Change]:
+    """Loop over what is needed later: `while let Some(x) = it.next()` to `for x in it`."""
+    for loop in tree.nodes("while_expression"):
+        condition = field(loop, "condition")
+        pattern, value = field(condition, "pattern"), field(condition, "value")
+        if condition is None or pattern is None or value is None:
+            continue
+        if condition.type != "let_condition" or not tree.of(value).endswith(b".next()"):
+            continue
+        inside = code(pattern)
+        if pattern.type == "tuple_struct_pattern" and len(inside) == 2:
+            iterator = tree.of(value).removesuffix(b".next()")
+            new = b"for " + tree.of(inside[1]) + b" in " + iterator
+            yield Change(loop.start_byte, condition.end_byte, new)
+
+
+def drop_by_ref(tree: SourceTree) -> Iterator[Change]:
+    """Give an iterator or reader away that is only lent: `it.by_ref().take(n)` to `it.take(n)`."""
+    for call in tree.methods(b"by_ref"):
+        yield Change(call.receiver.end_byte, call.node.end_byte, b"")
+
+
+def drop_reborrow(tree: SourceTree) -> Iterator[Change]:
+    """Give a mutable reference away instead of lending it on: `&mut *x` to `x`."""
+    for reference in tree.nodes("reference_expression"):
+        match = re.fullmatch(rb"&mut \*(\w+)", tree.of(reference))
+        if match:
+            yield replace(reference, match[1])
+
+
+def copy_by_assignment(tree: SourceTree) -> Iterator[Change]:
+    """Take a second name for a copy: `let old = x;` before a statement that still uses x."""
+    for statement in tree.nodes("expression_statement"):
+        inner = code(statement)[0] if code(statement) else None
+        function = field(inner, "function")
+        name = field(function, "value")
+        if inner is None or name is None or name.type != "identifier":
+            continue
+        if (
+            inner.type != "call_expression"
+            or function is None
+            or function.type != "field_expression"
+        ):
+            continue
+        if not is_owned(tree, name) or tree.uses(b"old", 0, len(tree.text)):
+            continue
+        indent = b"\n" + tree.source.indent(statement.start_byte).encode()
+        line = b"let old = " + tree.of(name) + b";" + indent
+        yield Change(statement.start_byte, statement.start_byte, line)
+
+
+def drop_copy(tree: SourceTree) -> Iterator[Change]:
+    """Use a type as if it were `Copy`: `#[derive(Clone, Copy)]` to `#[derive(Clone)]`."""
+    for attribute in tree.attributes():
+        match = re.match(rb"#\[derive\(.*?(\bCopy, |, Copy\b)", tree.of(attribute), re.S)
+        if match:
+            start = attribute.start_byte
+            yield Change(start + match.start(1), start + match.end(1), b"")
+
+
 def drop_move(tree: SourceTree) -> Iterator[Change]:
     """Let a closure that leaves the function only borrow: `move |x| …` to `|x| …`."""
     for closure in tree.nodes("closure_expression", "async_block"):
@@ -279,99 +305,6 @@ def _escapes(tree: SourceTree, closure: Node) -> bool:
             return True
     function_item = around(closure, "function_item")
     return bool(re.search(rb"\bimpl\b|\bdyn\b|Box<", tree.of(field(function_item, "return_type"))))
-
-
-def drop_early(tree: SourceTree) -> Iterator[Change]:
-    """Give a value back while a reference to it is still needed: put `drop(x);` between."""
-    for first, second in statement_pairs(tree):
-        pattern, value = field(first, "pattern"), field(first, "value")
-        if pattern is None or value is None or pattern.type != "identifier":
-            continue
-        if not tree.uses(tree.of(pattern), second.start_byte, second.end_byte):
-            continue
-        owner = borrowed_variable(tree, value)
-        if owner is None or owner.type == "self" or not is_owned(tree, owner):
-            continue
-        indent = tree.source.indent(second.start_byte).encode()
-        line = b"drop(" + tree.of(owner) + b");\n" + indent
-        yield Change(second.start_byte, second.start_byte, line)
-
-
-def consume_while_borrowed(tree: SourceTree) -> Iterator[Change]:
-    """Put the statement that takes a variable before the last use of a reference to it."""
-    for first, second in statement_pairs(tree):
-        body = function_body(first)
-        for moved in walk(second, "identifier"):
-            if body is None or not is_given_away(moved) or is_copied(tree, moved):
-                continue
-            name = tree.of(moved)
-            if tree.uses(name, first.start_byte, first.end_byte):
-                continue
-            if any(_is_reference_to(tree, use, name) for use in walk(first, "identifier")):
-                yield swap(tree, first, second)
-                break
-
-
-def _is_reference_to(tree: SourceTree, use: Node, name: bytes) -> bool:
-    parent = use.parent
-    if parent is not None and parent.type in ("let_declaration",) and not is_given_away(use):
-        return False
-    body = function_body(use)
-    if body is None:
-        return False
-    for declared in tree.uses(tree.of(use), body.start_byte, use.start_byte):
-        let = declared.parent
-        if let is not None and let.type == "let_declaration" and _is_bound(declared):
-            value = field(let, "value")
-            owner = None if value is None else borrowed_variable(tree, value)
-            if owner is not None and tree.of(owner) == name:
-                return True
-    return False
-
-
-_LENDING = re.compile(
-    rb"\.(iter|iter_mut|as_\w+|get|get_mut|borrow\w*|lock|chars|lines|bytes|split\w*|trim\w*|first|last"
-    rb"|keys|values|path|deref|peek|windows|chunks\w*|entry)\([^()]*\)(\.unwrap\(\)|\?)?$"
-)
-
-
-def borrowed_variable(tree: SourceTree, value: Node) -> Node | None:
-    """Return the variable that this expression is likely to borrow from."""
-    if value.type == "reference_expression":
-        return place(field(value, "value"))
-    if _LENDING.search(tree.of(value)):
-        return place(value)
-    return None
-
-
-def swap(tree: SourceTree, first: Node, second: Node) -> Change:
-    """Exchange two nodes, the text between them stays."""
-    between = tree.text[first.end_byte : second.start_byte]
-    one, other = tree.of(first), tree.of(second)
-    if (
-        second.type not in ("let_declaration", "expression_statement", "field_initializer")
-        and not other.rstrip().endswith((b";", b"}", b","))
-        and first.type.endswith(("declaration", "statement"))
-    ):
-        other += b";"
-    return Change(first.start_byte, second.end_byte, other + between + one)
-
-
-def _is_bound(name: Node) -> bool:
-    """Whether this identifier is the pattern of a `let`, a loop or a parameter."""
-    parent = name.parent
-    pattern = None
-    if parent is not None and parent.type in ("let_declaration", "for_expression", "parameter"):
-        pattern = field(parent, "pattern")
-    return pattern is not None and pattern.id == name.id
-
-
-def _is_reference(tree: SourceTree, name: Node) -> bool:
-    function = around(name, "function_item")
-    for parameter in code(field(function, "parameters")):
-        if tree.of(field(parameter, "pattern")) == tree.of(name):
-            return tree.of(field(parameter, "type")).startswith(b"&")
-    return False
 
 
 def wrap(tree: SourceTree, node: Node) -> bytes:

@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from m31r_core.repair.source import field, walk
 from m31r_data.mutate.locals import bindings, owns
-from m31r_data.mutate.moves import borrowed_variable
+from m31r_data.mutate.places import LENDING, borrowed_variable
 from m31r_data.mutate.tree import Change, SourceTree, arguments, code, insert, replace
 
 _LENT = re.compile(rb"&|'\w|\bIter\b|\bCow\b")
@@ -134,6 +134,120 @@ def view_of_temporary(tree: SourceTree) -> Iterator[Change]:
             yield insert(value.end_byte, view)
 
 
+def reference_from_block(tree: SourceTree) -> Iterator[Change]:
+    """Bind a reference to what a block ends with: `let x = { let value = f(); &value };`."""
+    for let, name, value, after in bindings(tree):
+        plain = value.type == "call_expression" and not tree.of(value).startswith((b"Some", b"Ok"))
+        if not plain and value.type not in ("macro_invocation", "struct_expression"):
+            continue
+        if not after or tree.of(let).startswith(b"let mut ") or field(let, "type") is not None:
+            continue
+        uses = tree.uses(name, let.end_byte, after[-1].end_byte)
+        if not uses or not all(_is_looked_at(use) for use in uses) or len(tree.of(value)) > 300:
+            continue
+        indent = b"\n" + tree.source.indent(let.start_byte).encode()
+        block = b"{" + indent + b"    let value = " + tree.of(value) + b";" + indent
+        yield replace(value, block + b"    &value" + indent + b"}")
+
+
+def _is_looked_at(use: Node) -> bool:
+    """Whether a variable stands where a reference to it would do as well."""
+    parent = use.parent
+    if parent is None:
+        return False
+    if parent.type == "field_expression":
+        value = field(parent, "value")
+        return value is not None and value.id == use.id
+    return parent.type == "reference_expression" and b"mut" not in (parent.text or b"")[:5]
+
+
+def borrow_in_let(tree: SourceTree) -> Iterator[Change]:
+    """Bind what a temporary lends: `let x = f(); x.iter()` to `let x = f().iter(); x`."""
+    for let, name, value, after in bindings(tree):
+        if not after or tree.of(let).startswith(b"let mut ") or field(let, "type") is not None:
+            continue
+        uses = tree.uses(name, let.end_byte, after[-1].end_byte)
+        if len(uses) != 1 or value.type not in (
+            "call_expression",
+            "macro_invocation",
+            "await_expression",
+        ):
+            continue
+        method = uses[0].parent
+        call = None if method is None else method.parent
+        if (
+            method is None
+            or call is None
+            or method.type != "field_expression"
+            or tree.is_macro(call)
+        ):
+            continue
+        if call.type != "call_expression" or not LENDING.fullmatch(tree.of(field(method, "field"))):
+            continue
+        if len(arguments(call)) > 1 or call.end_byte - let.start_byte > 600:
+            continue
+        lent = tree.text[uses[0].end_byte : call.end_byte]
+        middle = tree.text[value.end_byte : uses[0].start_byte]
+        yield Change(value.start_byte, call.end_byte, tree.of(value) + lent + middle + name)
+
+
+def return_view_of_text(tree: SourceTree) -> Iterator[Change]:
+    """Return a reference to a new text or list: `-> &str { &x.to_string() }`."""
+    makers = {b"str": b".to_string()", b"Path": b".to_path_buf()"}
+    for function, result in results(tree):
+        type_ = re.fullmatch(
+            rb"(?:Option<|Cow<'\w+, |Result<)?&?\s*(?:'\w+ )?(str|Path|\[.*\])(?:>|, .*>)?",
+            tree.of(field(function, "return_type")),
+            re.S,
+        )
+        if not type_:
+            continue
+        maker = makers.get(type_[1], b".to_vec()")
+        for leaf in leaves(result):
+            value = leaf
+            if leaf.type == "call_expression":
+                wrapper = tree.of(field(leaf, "function"))
+                if wrapper in (b"Some", b"Ok", b"Cow::Borrowed") and len(arguments(leaf)) == 1:
+                    value = arguments(leaf)[0]
+            kinds = ("call_expression", "identifier", "field_expression", "string_literal")
+            if value.type == "reference_expression":
+                inner = field(value, "value")
+                if inner is not None and b"mut" not in tree.of(value)[:5]:
+                    yield insert(inner.end_byte, maker)
+            elif value.type in kinds and tree.of(value) not in (b"None", b"Err"):
+                yield replace(value, b"&" + tree.of(value) + maker)
+
+
+def leaves(result: Node) -> Iterator[Node]:
+    """Yield the expressions that a value comes from: the arms of a match, the ends of blocks."""
+    if result.type == "match_expression":
+        for arm in code(field(result, "body")):
+            value = field(arm, "value")
+            if value is not None:
+                yield from leaves(value)
+    elif result.type == "if_expression":
+        for each in (field(result, "consequence"), field(result, "alternative")):
+            if each is not None:
+                yield from leaves(each)
+    elif result.type in ("block", "else_clause"):
+        if code(result):
+            yield from leaves(code(result)[-1])
+    else:
+        yield result
+
+
+def return_iterator(tree: SourceTree) -> Iterator[Change]:
+    """Return an iterator that borrows from a local: `v.into_iter()` to `v.iter()`."""
+    for _, result in results(tree):
+        for call in walk(result, "call_expression"):
+            function = field(call, "function")
+            receiver, name = field(function, "value"), field(function, "field")
+            if receiver is None or name is None or tree.of(name) != b"into_iter":
+                continue
+            if receiver.type == "identifier":
+                yield replace(name, b"iter")
+
+
 def _lent_on(tree: SourceTree) -> Iterator[tuple[Node, bytes, Node, Node, Node]]:
     """Yield `let a = …; let b = … a …;` where only b is needed later, and b borrows from a.
 
@@ -169,8 +283,11 @@ def inline_temporary(tree: SourceTree) -> Iterator[Change]:
 
 
 def _calls(tree: SourceTree, use: Node) -> bool:
+    """Whether something is lent from a variable here: by reference, or by a method that lends."""
     parent = use.parent
-    return parent is not None and parent.type in ("field_expression", "reference_expression")
+    if parent is not None and parent.type == "field_expression":
+        return bool(LENDING.fullmatch(tree.of(field(parent, "field"))))
+    return parent is not None and parent.type == "reference_expression"
 
 
 def end_block_early(tree: SourceTree) -> Iterator[Change]:

@@ -27,7 +27,7 @@ MOST_ERRORS = 3
 _AROUND = 6_000
 _WINDOW = 2_000
 _RENDERED = 1_500
-_SAME_CHANGE = 2
+_SAME_RENAMING = 2
 _LIFETIMES = ("lifetime may not live long enough", "captured variable cannot escape")
 
 
@@ -107,8 +107,8 @@ def make_pairs(
     """Yield a pair for each mutant that is worth one.
 
     That is: rustc refuses it with few errors, one of them in the file that was broken, and says
-    more than that the text does not parse, unless that was the point. What repeats an edit that
-    was seen twice, or a pair's lines and code, is left out.
+    more than that the text does not parse, unless that was the point. What renames the same
+    thing a third time, or repeats a pair's lines and code, is left out.
     """
     edits: Counter[tuple[str, bytes, bytes]] = Counter()
     seen: set[tuple[str, str, str]] = set()
@@ -126,9 +126,10 @@ def make_pairs(
             continue
         seen.add((codes[0], window.broken, window.fixed))
         edit = edit_of(file.text, mutant.mutation)
-        edits[edit] += 1
-        if edits[edit] > _SAME_CHANGE:
-            continue
+        if mutant.mutation.phase == "resolve" and edit[1] and edit[2]:
+            edits[edit] += 1
+            if edits[edit] > _SAME_RENAMING:
+                continue
         yield RepairPair(
             id=pair_id(package, version, mutant),
             package=package,
