@@ -182,6 +182,30 @@ class TokenizerConfig:
 
 
 @dataclass(frozen=True)
+class SlurmConfig:
+    """How `--executor slurm` queues the stages: each is a job array that waits for the one before.
+
+    `time` limits one job, written as for sbatch. `options` are further options of sbatch, as
+    `account=x`. The Python environment is that of the command, unless one of `activate` (a script
+    to source), `condaenv` or `env_command` names another. An array has at most `max_array` jobs.
+    Finished ranks are looked for every `poll_seconds`; with `detach` they are not waited for.
+    """
+
+    partition: str = ""
+    time: str = "12:00:00"
+    cpus_per_task: int = 1
+    mem_per_cpu_gb: int = 2
+    qos: str = ""
+    options: tuple[str, ...] = ()
+    activate: Path | None = None
+    condaenv: str = ""
+    env_command: str = ""
+    max_array: int = 1000
+    poll_seconds: float = 10.0
+    detach: bool = False
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """A dataset.
 
@@ -207,3 +231,4 @@ class DataConfig:
     derive: DeriveConfig = field(default_factory=DeriveConfig)
     splits: SplitConfig = field(default_factory=SplitConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
