@@ -38,6 +38,7 @@ _PREPARE_CODE = (
     "filters",
     "normalise",
     "decontaminate",
+    "common_words.txt",
     "secrets",
     "dedup",
     "stages/prepare",

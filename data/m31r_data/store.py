@@ -28,7 +28,7 @@ def key_of(*parts: object) -> str:
 
 @cache
 def code_key(*modules: str) -> str:
-    """Return a hash of the source text of modules and packages beside this one, by their names.
+    """Return a hash of the source text of modules and packages beside this one, and of data files.
 
     Results of code that has changed since are not found again.
     """
@@ -36,7 +36,10 @@ def code_key(*modules: str) -> str:
     digest = hashlib.sha256()
     for module in modules:
         path = here / module
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        if path.is_dir():
+            files = sorted(path.rglob("*.py"))
+        else:
+            files = [path if path.suffix else path.with_suffix(".py")]
         for file in files:
             digest.update(file.relative_to(here).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:32]
