@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +93,11 @@ def _cluster(workers: int) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     address = os.environ.get(_ADDRESS)
     if not address:
-        # Without "clusters", Ray listens on the loopback device only. The token is for other
-        # users of this machine; Ray would leave one in the home folder.
+        # Without "clusters", Ray listens on the loopback device only. The token keeps the other
+        # users of this machine out; Ray would leave one in the home folder.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ["RAY_AUTH_TOKEN"] = _token()
     try:
         import ray
     except ImportError as error:
@@ -125,6 +126,12 @@ def _cluster(workers: int) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _token() -> str:
+    """Return a secret of this process; Ray reads it once, and takes no other afterwards."""
+    return secrets.token_hex(32)
 
 
 def _one_line(error: BaseException) -> str:
