@@ -24,6 +24,9 @@ edition = "2021"
 
 [workspace]
 
+[profile.dev]
+debug = false
+
 [dependencies]
 subject = {{ package = {name}, {place} }}
 """

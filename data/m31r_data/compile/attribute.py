@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +17,9 @@ EARLY_OR_LATE = frozenset({"E0080", "E0275", "E0391", "E0446"})
 
 _OF_BODIES = ("lifetime may not live long enough", "captured variable cannot escape")
 """Errors without a code that the borrow checker reports for one body."""
+
+_HEADER = re.compile(r"^( *(?:-->|:::) )(.*):(\d+)(:\d+.*)$")
+_GUTTER = re.compile(r"^( *)(\d+)( +[|+~-](?: .*)?)$")
 
 
 def errors_of(stderr: str) -> list[dict[str, Any]]:
@@ -39,8 +44,17 @@ def errors_of(stderr: str) -> list[dict[str, Any]]:
 
 
 def as_diagnostics(errors: Sequence[Mapping[str, Any]]) -> tuple[Diagnostic, ...]:
-    """Return the errors as data classes, each once."""
-    return tuple(parse_messages([json.dumps(error) for error in errors]))
+    """Return the errors as data classes, each once, in the order of their places.
+
+    rustc's own order is another one when it remembers some bodies from the run before.
+    """
+    return tuple(sorted(parse_messages([json.dumps(error) for error in errors]), key=_place))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int, int, str, str, str]:
+    span = diagnostic.primary
+    place = (span.path, span.byte_start, span.byte_end) if span else ("", 0, 0)
+    return (*place, diagnostic.code or "", diagnostic.message, diagnostic.rendered)
 
 
 def hides_others(error: Mapping[str, Any]) -> bool:
@@ -62,42 +76,84 @@ def owner_of(error: Mapping[str, Any], batch: Batch) -> int | None:
 
 def diagnostic_alone(diagnostic: Diagnostic, number: int, batch: Batch) -> Diagnostic | None:
     """Return what rustc would say were `number` the only mutant; None where it is not certain."""
-    try:
+    shifts: dict[str, int] = {}
+
+    def moved(span: Span) -> Span:
+        if os.path.normpath(span.path) not in batch.files:
+            return span
+        found = batch.alone(number, span.path, span.byte_start, span.byte_end)
+        if found is None:
+            raise _NotTheSameError
+        start, end, line = found
+        shift = line - span.line_start
+        if shifts.setdefault(span.path, shift) != shift:
+            raise _NotTheSameError
         return replace(
-            diagnostic,
-            spans=tuple(_span(span, number, batch) for span in diagnostic.spans),
-            suggestions=tuple(
-                replace(
-                    suggestion,
-                    replacements=tuple(
-                        replace(each, span=_span(each.span, number, batch))
-                        for each in suggestion.replacements
-                    ),
-                )
-                for suggestion in diagnostic.suggestions
-            ),
-            notes=tuple(
-                Note(
-                    note.level,
-                    note.message,
-                    tuple(_span(span, number, batch) for span in note.spans),
-                )
-                for note in diagnostic.notes
-            ),
+            span,
+            byte_start=start,
+            byte_end=end,
+            line_start=line,
+            line_end=span.line_end + shift,
         )
+
+    try:
+        result = _with_spans(diagnostic, moved)
+        rendered = _renumber(diagnostic, shifts)
     except _NotTheSameError:
         return None
+    return replace(result, rendered=rendered)
 
 
 class _NotTheSameError(Exception):
-    """A span cannot be mapped."""
+    """Something cannot be mapped."""
 
 
-def _span(span: Span, number: int, batch: Batch) -> Span:
-    found = batch.alone(number, span.path, span.byte_start, span.byte_end, span.line_start)
-    if found is None:
+def _with_spans(diagnostic: Diagnostic, moved: Callable[[Span], Span]) -> Diagnostic:
+    return replace(
+        diagnostic,
+        spans=tuple(moved(span) for span in diagnostic.spans),
+        suggestions=tuple(
+            replace(
+                suggestion,
+                replacements=tuple(
+                    replace(each, span=moved(each.span)) for each in suggestion.replacements
+                ),
+            )
+            for suggestion in diagnostic.suggestions
+        ),
+        notes=tuple(
+            Note(note.level, note.message, tuple(moved(span) for span in note.spans))
+            for note in diagnostic.notes
+        ),
+    )
+
+
+def _renumber(diagnostic: Diagnostic, shifts: Mapping[str, int]) -> str:
+    """The rendered text with the line numbers of each file moved by its shift."""
+    if not any(shifts.values()):
+        return diagnostic.rendered
+    primary = diagnostic.primary
+    home = path = primary.path if primary else ""
+    lines = []
+    for line in diagnostic.rendered.split("\n"):
+        if found := _HEADER.match(line):
+            path = found[2]
+            line = f"{found[1]}{path}:{_move(found[3], shifts.get(path, 0))}{found[4]}"
+        elif found := _GUTTER.match(line):
+            line = f"{found[1]}{_move(found[2], shifts.get(path, 0))}{found[3]}"
+        elif not line.startswith((" ", "...")):
+            # A note or a suggestion: of the file that the message is about, unless it says so.
+            path = home
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _move(number: str, shift: int) -> str:
+    moved = str(int(number) + shift)
+    if len(moved) != len(number):
+        # The column of numbers may be another one then.
         raise _NotTheSameError
-    return replace(span, byte_start=found[0], byte_end=found[1])
+    return moved
 
 
 def _owner_of_span(span: Mapping[str, Any], batch: Batch) -> int | None:

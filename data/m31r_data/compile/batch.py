@@ -12,14 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 from tree_sitter import Node, Tree
 
 from m31r_core.syntax import parse
 from m31r_data.mutate.mutation import Mutation
 
-_BLANK = re.compile(rb"[ \t\r]*\n")
+Functions = Mapping[int, tuple[int, int]]
+"""By the number of a mutant, the first and last byte of the function that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace the bytes `start` to `end` by `new`; `owner` is the number of a mutant, or None."""
+    """Replace the bytes `start` to `end` by `new`; `owner` is the number of a mutant."""
 
     start: int
     end: int
     new: bytes
-    owner: int | None
+    owner: int
 
 
 class Edited:
@@ -95,7 +95,6 @@ class Edited:
         return any(
             edit.owner != owner and at <= last and at + len(edit.new) >= first
             for edit, at in zip(self.edits, self._starts, strict=True)
-            if edit.owner is not None
         )
 
 
@@ -104,9 +103,7 @@ class Lines:
 
     def __init__(self, text: bytes) -> None:
         """Index `text`."""
-        self._starts = [0, *accumulate(len(line) for line in text.splitlines(keepends=True))]
-        if b"\r" in text or b"\x0b" in text or b"\x0c" in text:
-            self._starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
+        self._starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
 
     def of(self, place: int) -> int:
         """Return the line of the byte `place`."""
@@ -116,137 +113,126 @@ class Lines:
 class Batch:
     """Mutants of one crate that are tried in one run of rustc. `texts` are the unbroken files."""
 
-    def __init__(self, mutants: Mapping[int, Mutant], texts: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, mutants: Mapping[int, Mutant], texts: Mapping[str, bytes], functions: Functions
+    ) -> None:
         """Lay the mutants, by their numbers, over the files they change."""
         self.mutants = dict(mutants)
+        self._functions = functions
         self._texts = texts
         edits: dict[str, list[Edit]] = {}
         for number, mutant in self.mutants.items():
             mutation = mutant.mutation
             found = edits.setdefault(mutant.path, [])
             found.append(Edit(mutation.start, mutation.end, mutation.new, number))
-            if len(self.mutants) > 1:
-                found += _keep_lines(texts[mutant.path], mutation)
         self.files = {path: Edited(texts[path], found) for path, found in edits.items()}
-        self._alone: dict[int, Lines] = {}
+        self._alone: dict[tuple[int, str], Lines] = {}
 
     @cached_property
     def scopes(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
-        """By file: the first and last byte of each mutant's scope in its text, and its number."""
+        """By file: first and last byte of the function around each scope, and its mutant."""
         found: dict[str, list[tuple[int, int, int]]] = {}
         for number, mutant in self.mutants.items():
-            scope = mutant.mutation.scope
-            if scope is not None:
+            function = self._functions.get(number)
+            if function is not None:
                 file = self.files[mutant.path]
-                place = (file.forward(scope[0]), file.forward(scope[1]), number)
+                place = (file.forward(function[0]), file.forward(function[1]), number)
                 found.setdefault(mutant.path, []).append(place)
         return found
 
     def owner(self, path: str, start: int, end: int) -> int | None:
-        """Return the mutant whose scope these bytes of a file lie in."""
+        """Return the mutant whose function these bytes of a file lie in."""
         for first, last, number in self.scopes.get(os.path.normpath(path), ()):
             if first <= start and end <= last:
                 return number
         return None
 
-    def alone(
-        self, number: int, path: str, start: int, end: int, line: int
-    ) -> tuple[int, int] | None:
-        """Return where the bytes `start` to `end` lie when the mutant `number` is tried alone.
+    def alone(self, number: int, path: str, start: int, end: int) -> tuple[int, int, int] | None:
+        """Return where these bytes of a file lie when the mutant `number` is tried alone.
 
-        None where they, or what rustc shows of them, would not be the same: on another line than
-        `line`, or on lines that other mutants changed.
+        That is the first and the last byte and the line, from 1. None where there is a doubt, or
+        where others changed the lines that rustc shows.
         """
-        path = os.path.normpath(path)
-        file = self.files.get(path)
-        if file is None:
-            return start, end
-        if file.touches(start, end, number):
+        file = self.files.get(os.path.normpath(path))
+        if file is None or file.touches(start, end, number):
             return None
         first, last = file.alone(start, number), file.alone(end, number)
-        if first is None or last is None or self._lines(number, path).of(first) != line:
+        if first is None or last is None:
             return None
-        return first, last
+        return first, last, self._lines(number, os.path.normpath(path)).of(first)
 
     def _lines(self, number: int, path: str) -> Lines:
-        mutant = self.mutants[number]
-        if mutant.path != path:
-            return Lines(self._texts[path])
-        if number not in self._alone:
-            mutation = mutant.mutation
-            text = self._texts[path]
-            text = text[: mutation.start] + mutation.new + text[mutation.end :]
-            self._alone[number] = Lines(text)
-        return self._alone[number]
+        if (number, path) not in self._alone:
+            mutant = self.mutants[number]
+            mutation, text = mutant.mutation, self._texts[path]
+            if mutant.path == path:
+                text = text[: mutation.start] + mutation.new + text[mutation.end :]
+            self._alone[number, path] = Lines(text)
+        return self._alone[number, path]
+
+
+def functions_of(mutants: Mapping[int, Mutant], texts: Mapping[str, bytes]) -> Functions:
+    """Return where the functions lie that keep the errors of their mutants to themselves.
+
+    Mutants that can only be tried alone are left out.
+    """
+    trees: dict[str, Tree] = {}
+    found: dict[int, tuple[int, int]] = {}
+    for number, mutant in mutants.items():
+        scope = mutant.mutation.scope
+        if scope is None or mutant.mutation.phase == "syntax":
+            continue
+        if mutant.path not in trees:
+            trees[mutant.path] = parse(texts[mutant.path])
+        function = _function(trees[mutant.path], scope)
+        if function is not None:
+            found[number] = function
+    return found
 
 
 def plan(
-    mutants: Mapping[int, Mutant], texts: Mapping[str, bytes], size: int
+    mutants: Mapping[int, Mutant], functions: Functions, size: int
 ) -> Iterator[dict[int, Mutant]]:
     """Yield the mutants in groups of at most `size` that can be tried together, each once."""
-    trees: dict[str, Tree] = {}
     groups: list[dict[int, Mutant]] = []
     taken: list[dict[str, list[tuple[int, int]]]] = []
     alone: list[dict[int, Mutant]] = []
     for number, mutant in mutants.items():
-        scope = mutant.mutation.scope
-        if mutant.path not in trees:
-            trees[mutant.path] = parse(texts[mutant.path])
-        if (
-            scope is None
-            or mutant.mutation.phase == "syntax"
-            or not _is_closed(trees[mutant.path], scope)
-        ):
+        if number not in functions:
             alone.append({number: mutant})
             continue
+        start, end = functions[number]
         for group, ranges in zip(groups, taken, strict=True):
             there = ranges.setdefault(mutant.path, [])
-            if len(group) < size and all(scope[1] <= a or b <= scope[0] for a, b in there):
+            if len(group) < size and all(end <= a or b <= start for a, b in there):
                 group[number] = mutant
-                there.append(scope)
+                there.append((start, end))
                 break
         else:
             groups.append({number: mutant})
-            taken.append({mutant.path: [scope]})
+            taken.append({mutant.path: [(start, end)]})
     yield from groups
     yield from alone
 
 
-def _is_closed(tree: Tree, scope: tuple[int, int]) -> bool:
-    """Whether nothing outside of this body depends on what is in it, but for its signature.
+def _function(tree: Tree, scope: tuple[int, int]) -> tuple[int, int] | None:
+    """Return where the function with this body lies; None where others can feel what is in it.
 
-    It does for `impl Trait` in the return type and for `async`, whose real types come from the
+    They can for `impl Trait` in the return type and for `async`, whose real types come from the
     body, and for `const fn`, which is run by the compiler.
     """
     node: Node | None = tree.root_node.descendant_for_byte_range(*scope)
     while node is not None and node.type != "function_item":
         if (node.start_byte, node.end_byte) != scope:
-            return False
+            return None
         node = node.parent
     if node is None:
-        return False
+        return None
     for child in node.children:
         words = {word.type for word in child.children}
         if child.type == "function_modifiers" and words & {"async", "const"}:
-            return False
+            return None
     returned = node.child_by_field_name("return_type")
-    return returned is None or b"impl" not in (returned.text or b"")
-
-
-def _keep_lines(text: bytes, mutation: Mutation) -> list[Edit]:
-    """Edits behind the body that keep what follows on its lines, where that is possible."""
-    more = mutation.new.count(b"\n") - text.count(b"\n", mutation.start, mutation.end)
-    if more == 0 or mutation.scope is None:
-        return []
-    found = _BLANK.match(text, mutation.scope[1])
-    if found is None:
-        return []
-    if more < 0:
-        return [Edit(found.end(), found.end(), b"\n" * -more, None)]
-    end = found.end()
-    for _ in range(more):
-        blank = _BLANK.match(text, end)
-        if blank is None:
-            return []
-        end = blank.end()
-    return [Edit(found.end(), end, b"", None)]
+    if returned is not None and b"impl" in (returned.text or b""):
+        return None
+    return node.start_byte, node.end_byte

@@ -30,7 +30,7 @@ from m31r_data.compile.attribute import (
     hides_others,
     owner_of,
 )
-from m31r_data.compile.batch import Batch, Mutant, plan
+from m31r_data.compile.batch import Batch, Functions, Mutant, functions_of, plan
 from m31r_data.compile.rustc import call_for_copy, recorded_call
 
 Result = Literal["fails", "passes", "timeout", "crash"]
@@ -92,6 +92,7 @@ class Laboratory:
     audit: float = 0.02
     effort: Effort = field(default_factory=Effort)
     _dialogue: Dialogue | None = field(default=None, repr=False)
+    _functions: Functions = field(default_factory=dict, repr=False)
     _laid: set[str] = field(default_factory=set, repr=False)
 
     def __enter__(self) -> Laboratory:
@@ -122,7 +123,8 @@ class Laboratory:
         self._must_pass(texts)
         numbered = dict(enumerate(mutants))
         trials: dict[int, Trial] = {}
-        for group in plan(numbered, texts, self.size):
+        self._functions = functions_of(numbered, texts)
+        for group in plan(numbered, self._functions, self.size):
             trials.update(self._try(group, texts))
             if not self._agrees(group, trials, texts):
                 for number, mutant in numbered.items():
@@ -134,7 +136,7 @@ class Laboratory:
 
     def _try(self, group: dict[int, Mutant], texts: Mapping[str, bytes]) -> dict[int, Trial]:
         """Try a group together, and what this leaves open in smaller ones."""
-        batch = Batch(group, texts)
+        batch = Batch(group, texts, self._functions)
         said = self._run(batch)
         if len(group) == 1:
             self.effort.alone += 1
@@ -183,7 +185,7 @@ class Laboratory:
         return True
 
     def _must_pass(self, texts: Mapping[str, bytes]) -> None:
-        said = self._run(Batch({}, texts), seconds=_PREPARE)
+        said = self._run(Batch({}, texts, {}), seconds=_PREPARE)
         if said.outcome != "passes":
             reason = said.errors[0]["message"] if said.errors else said.outcome
             raise LaboratoryError(f"{self.crate.name}: unbroken, it does not pass: {reason}")
