@@ -28,7 +28,7 @@ def test_every_token_leads_back_to_its_file(data_config: DataConfig, crates: Pat
             record = dataset.record(i)
             source = (crates / record.path).read_text()
             assert tokenizer.decode(dataset.document(i).tolist()) == source
-            assert record.license == "MIT OR GPL-2.0"
+            assert record.license == "MIT OR GPL-2.0-only"
             assert record.version == f"1.{record.package.removeprefix('crate-')}.0"
             assert split_of(record.package, data_config.splits) == split
             found += 1

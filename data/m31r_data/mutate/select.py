@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from math import floor
+from math import floor, inf
 
 from m31r_data.config import RepairConfig
 from m31r_data.mutate.pairs import BORROW_CODES, RepairPair
@@ -44,11 +44,12 @@ def quotas(counts: Mapping[str, int], config: RepairConfig) -> dict[str, int]:
     level = rest = max(counts.values(), default=0)
     while level:
         kept = _cut(borrow, level)
-        allowed = _cut(borrow, level) * (1 - config.min_borrow_share) / config.min_borrow_share
+        share = config.min_borrow_share
+        allowed = kept * (1 - share) / share if share > 0 else inf
         total = kept + _cut(other, min(level, rest))
         if level > floor(config.max_code_share * total):
             level = floor(config.max_code_share * total)
-        elif borrow and config.min_borrow_share > 0 and total - kept > allowed:
+        elif borrow and total - kept > allowed:
             rest = min(level, rest) - 1
         else:
             break
