@@ -176,15 +176,6 @@ def drop_box(tree: SourceTree) -> Iterator[Change]:
                 yield Change(start + match.start(), start + match.end(), match[1])
 
 
-def hide(tree: SourceTree) -> Iterator[Change]:
-    """Hide what another module uses: `pub fn f` to `fn f`, fields and types as well."""
-    for visibility in tree.nodes("visibility_modifier"):
-        parent = visibility.parent
-        after = visibility.next_sibling
-        if parent is not None and after is not None:
-            yield Change(visibility.start_byte, after.start_byte, b"")
-
-
 def drop_item(tree: SourceTree) -> Iterator[Change]:
     """Use an item that nobody declared: a constant, a type alias, a small function."""
     for item in tree.nodes("const_item", "static_item", "type_item", "function_item"):

@@ -9,17 +9,9 @@ from tree_sitter import Node
 
 from m31r_core.repair.source import field, walk
 from m31r_data.mutate.locals import function_body, statement_pairs
+from m31r_data.mutate.order import JUMPS
 from m31r_data.mutate.places import MUTATING, changed_places, is_place, overlaps, place
 from m31r_data.mutate.tree import Change, SourceTree, child, replace
-
-_JUMPS = (
-    "try_expression",
-    "return_expression",
-    "break_expression",
-    "continue_expression",
-    "await_expression",
-    "let_condition",
-)
 
 
 def borrow_early(tree: SourceTree) -> Iterator[Change]:
@@ -48,7 +40,7 @@ def change_in_closure(tree: SourceTree) -> Iterator[Change]:
     for first, second in statement_pairs(tree):
         if first.type != "expression_statement" or not tree.of(first).endswith(b";"):
             continue
-        if len(tree.of(first)) > 300 or any(True for _ in walk(first, *_JUMPS)):
+        if len(tree.of(first)) > 300 or any(True for _ in walk(first, *JUMPS)):
             continue
         changed = changed_places(tree.of(first))
         text = tree.of(second)

@@ -14,12 +14,22 @@ from m31r_data.mutate.locals import (
     is_copied,
     is_given_away,
     is_reference,
+    owns,
     statement_pairs,
 )
 from m31r_data.mutate.places import borrowed_variable
 from m31r_data.mutate.tree import Change, SourceTree, child, code
 
 _REACH = 4
+JUMPS = (
+    "try_expression",
+    "return_expression",
+    "break_expression",
+    "continue_expression",
+    "await_expression",
+    "let_condition",
+)
+"""What cannot be put into a closure without meaning something else."""
 _STATEMENTS = ("let_declaration", "expression_statement")
 
 
@@ -48,7 +58,10 @@ def look_through_reference(tree: SourceTree) -> Iterator[Change]:
         if len(looks) != 1 or is_given_away(looks[0]) or is_bound(looks[0]):
             continue
         look = looks[0].parent
-        whole = look if look is not None and look.type == "reference_expression" else looks[0]
+        kinds = ("reference_expression", "field_expression", "arguments")
+        if look is None or look.type not in kinds:
+            continue
+        whole = look if look.type == "reference_expression" else looks[0]
         if whole.end_byte > earlier.end_byte or tree.of(whole).startswith(b"&mut"):
             continue
         view = name + b"_ref"
@@ -62,6 +75,23 @@ def look_through_reference(tree: SourceTree) -> Iterator[Change]:
         new = b"let " + view + b" = &" + name + b";" + indent
         new += middle.strip() + (indent if middle.strip() else b"")
         new += tree.of(later) + indent + through
+        yield Change(earlier.start_byte, later.end_byte, new)
+
+
+def look_in_closure(tree: SourceTree) -> Iterator[Change]:
+    """Look at a variable in a closure that is called after the variable was given away."""
+    for earlier, later, name in _given_away_later(tree):
+        if earlier.type != "expression_statement" or later.type not in _STATEMENTS:
+            continue
+        text = tree.of(earlier)
+        if not text.endswith(b";") or any(True for _ in walk(earlier, *JUMPS)):
+            continue
+        looks = tree.uses(name, earlier.start_byte, earlier.end_byte)
+        if not looks or any(is_given_away(use) for use in looks):
+            continue
+        indent = b"\n" + tree.source.indent(earlier.start_byte).encode()
+        middle = tree.text[earlier.end_byte : later.start_byte].rstrip()
+        new = b"let look = || " + text + middle + indent + tree.of(later) + indent + b"look();"
         yield Change(earlier.start_byte, later.end_byte, new)
 
 
@@ -158,7 +188,7 @@ def hoist_out_of_loop(tree: SourceTree) -> Iterator[Change]:
             if own & {tree.of(name) for name in walk(value, "identifier")}:
                 continue
             uses = tree.uses(tree.of(pattern), let.end_byte, loop.end_byte)
-            if any(is_given_away(use) for use in uses) and not is_copied(tree, uses[0]):
+            if any(is_given_away(use) for use in uses) and owns(tree, value):
                 yield _lift(tree, let, statement)
                 break
 

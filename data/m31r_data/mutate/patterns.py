@@ -35,14 +35,6 @@ def drop_wildcard(tree: SourceTree) -> Iterator[Change]:
             yield cut(tree, arm)
 
 
-def drop_alternative(tree: SourceTree) -> Iterator[Change]:
-    """Forget one of a pattern's alternatives: `A | B` to `A`."""
-    for pattern in tree.nodes("or_pattern"):
-        sides = code(pattern)
-        if len(sides) == 2:
-            yield replace(pattern, tree.of(sides[0]))
-
-
 def guard_arm(tree: SourceTree) -> Iterator[Change]:
     """Let a case depend on a condition that leaves the rest uncovered."""
     for block in tree.nodes("match_block"):

@@ -186,3 +186,10 @@ def double_comma(tree: SourceTree) -> Iterator[Change]:
         given = code(inside)
         if len(given) > 1:
             yield insert(given[0].end_byte, b",")
+
+
+def drop_semicolon(tree: SourceTree) -> Iterator[Change]:
+    """Forget the semicolon of a statement."""
+    for statement in tree.nodes("expression_statement"):
+        if tree.of(statement).endswith(b");"):
+            yield Change(statement.end_byte - 1, statement.end_byte, b"")
