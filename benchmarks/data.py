@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import resource
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,10 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Row:
-    """One size. `peak_mb` is of the largest process at its largest, files it maps included."""
+    """One size. `peak_mb` is of the largest process at its largest, files it maps included.
+
+    `cpu_s` is processor time of all processes: where the machine has other work, it tells more.
+    """
 
     gb: float
     documents: int
@@ -44,6 +48,7 @@ class Row:
     planted: int
     dropped: int
     seconds: float
+    cpu_s: float
     lines_per_s: int
     mb_per_s: float
     peak_mb: float
@@ -77,6 +82,7 @@ def measure(gigabytes: float, arguments: argparse.Namespace) -> Row:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             size = int(gigabytes * 1e9)
             written: Written = pool.apply(write_packs, (packs, size, arguments.seed))
+        used = _cpu_s()
         seconds, peak = build(folder, packs, arguments.workers)
         (decided,) = (folder / "work").rglob("duplicates.npy")
         return Row(
@@ -86,6 +92,7 @@ def measure(gigabytes: float, arguments: argparse.Namespace) -> Row:
             planted=written.planted,
             dropped=len(np.load(decided)),
             seconds=round(seconds, 2),
+            cpu_s=round(_cpu_s() - used, 1),
             lines_per_s=round(written.lines / seconds),
             mb_per_s=round(written.bytes / 1e6 / seconds, 2),
             peak_mb=round(peak / 1e6, 1),
@@ -118,6 +125,12 @@ def build(folder: Path, packs: Path, workers: int) -> tuple[float, int]:
     return seconds, peak
 
 
+def _cpu_s() -> float:
+    """Return the processor time of all processes that ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _largest(pid: int) -> int:
     """Return the highest resident size so far, in bytes, of any process from `pid` down."""
     try:
@@ -142,29 +155,29 @@ def _size(folder: Path) -> int:
 
 
 def compare(rows: list[Row]) -> dict[str, float]:
-    """Return how time and memory grow; `exponent` is the slope of log time over log lines."""
+    """Return how time and memory grow; an exponent is the slope of log time over log lines."""
     ratios = {
         "memory_growth": max(row.peak_mb for row in rows) / min(row.peak_mb for row in rows),
         "lines_per_s": min(row.lines_per_s for row in rows),
     }
     if len(rows) > 1:
-        lines, seconds = (np.log([getattr(row, name) for row in rows]) for name in _AXES)
-        ratios["exponent"] = float(np.polyfit(lines, seconds, 1)[0])
+        lines = np.log([row.lines for row in rows])
+        times = {"exponent": "seconds", "cpu_exponent": "cpu_s"}
+        for name, column in times.items():
+            seconds = np.log([getattr(row, column) for row in rows])
+            ratios[name] = float(np.polyfit(lines, seconds, 1)[0])
     return {name: round(value, 3) for name, value in sorted(ratios.items())}
 
 
-_AXES = ("lines", "seconds")
-
-
 def _print(rows: list[Row], ratios: dict[str, float]) -> None:
-    table = Table("GB", "documents", "lines", "planted", "dropped", "s", "lines/s", "MB/s")
-    table.add_column("peak MB")
-    table.add_column("work MB")
+    columns = ("GB", "documents", "lines", "planted", "dropped", "s", "cpu s", "lines/s", "MB/s")
+    table = Table(*columns, "peak MB", "work MB")
     for row in rows:
         table.add_row(*(f"{value:,}" for value in asdict(row).values()))
     Console(width=110).print(table)
     if "exponent" in ratios:
         print(f"time grows with exponent {ratios['exponent']} (at most {MAX_EXPONENT})")
+        print(f"processor time grows with exponent {ratios['cpu_exponent']}")
     print(f"memory grows by {ratios['memory_growth']} (at most {MAX_MEMORY_GROWTH})")
     largest = max(row.peak_mb for row in rows)
     print(f"largest process {largest} MB (under {MAX_MEMORY_MB})")
