@@ -21,7 +21,7 @@ def main() -> None:
     """Print the words of the pack, one a line, in the order of how many packages use them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--words", type=int, default=1000)
+    parser.add_argument("--words", type=int, default=4000)
     arguments = parser.parse_args()
     packages: dict[str, set[str]] = {}
     with arguments.pack.open("rb") as raw:

@@ -1,19 +1,19 @@
 """Keep evaluation tasks out of the training set.
 
 A document is contaminated when it shares a run of tokens with a task, 13 at least, and the run is
-the task's own. In Rust most shared runs are not: of 13 lexical tokens in `#[derive(Debug, Clone,
-PartialEq)] struct` or `fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>)` no one is anybody's.
-So a run counts when it holds at least 3 different words that are not common ones, or when it is
-three times as long as it must be: longer than boilerplate gets. Common are the words that most
-packages use, in a list that `scripts/common_words.py` makes, and numbers below 100.
+the task's own. In Rust most shared runs are not: the 13 lexical tokens of
+`#[derive(Debug, Clone, PartialEq)]` and of `&mut self, cx: &mut Context<'_>)` are anybody's. So a
+run counts when it holds 2 different words that are not common, or when it has 32 tokens with 8
+different words among them, which is longer than boilerplate gets. Common are the words that most
+packages use, 4,000 in a list that `scripts/common_words.py` makes. Numbers and signs are no words.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,11 @@ from m31r_core.errors import M31RError
 from m31r_data.dedup.shingles import Hashes, mix, token_hashes
 
 COMMON_WORDS = Path(__file__).with_name("common_words.txt")
-OWN_WORDS = 3
-LONG = 3
+OWN_WORDS = 2
+LONG_TOKENS = 32
+LONG_WORDS = 8
 
+_WORD = re.compile(r"(?<![\w])[A-Za-z_]\w*", re.ASCII)
 # What describes a task, and what is shown beside the file that it is about.
 _NOT_CODE = frozenset(
     {"context", "doctests", "edition", "entry_point", "error_code", "error_codes", "expected", "id"}
@@ -40,11 +42,14 @@ class Decontaminator:
     """Which runs of tokens are in the tasks.
 
     `grams` are hashes of `tokens` tokens in a row, sorted; `likely` says for the low 22 bits of a
-    hash whether any gram has them, bool [2^22]: one look instead of a search.
+    hash whether any gram has them, bool [2^22]: one look instead of a search. `words` are the
+    sorted hashes of the tasks' words, `own` of those that are not common.
     """
 
     grams: Hashes
     likely: NDArray[np.bool_]
+    words: Hashes
+    own: Hashes
     tokens: int
 
     @classmethod
@@ -58,20 +63,26 @@ class Decontaminator:
     @classmethod
     def from_texts(cls, texts: Iterable[str], tokens: int = 13) -> Decontaminator:
         """Take every run of `tokens` tokens of each text; a shorter text has none."""
-        parts = [_grams(token_hashes(text), tokens) for text in texts]
-        grams = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *parts]))
+        parts = [np.zeros(0, dtype=np.uint64)]
+        words: set[str] = set()
+        for text in texts:
+            parts.append(_grams(token_hashes(text), tokens))
+            words.update(_WORD.findall(text))
+        grams = np.unique(np.concatenate(parts))
         likely = np.zeros(2**_FILTER_BITS, dtype=np.bool_)
         likely[_low_bits(grams)] = True
-        return cls(grams, likely, tokens)
+        own = words.difference(common_words())
+        return cls(grams, likely, _hashes_of(words), _hashes_of(own), tokens)
 
     def overlaps(self, text: str) -> bool:
         """Say whether `text` shares a run of tokens with a task that is the task's own."""
         tokens = token_hashes(text)
         for start, end in self._runs(tokens):
-            if end - start >= LONG * self.tokens:
+            different = np.unique(tokens[start:end])
+            if np.count_nonzero(_is_in(different, self.own)) >= OWN_WORDS:
                 return True
-            words = np.unique(tokens[start:end])
-            if np.count_nonzero(~np.isin(words, _common_tokens())) >= OWN_WORDS:
+            words = np.count_nonzero(_is_in(different, self.words))
+            if end - start >= LONG_TOKENS and words >= LONG_WORDS:
                 return True
         return False
 
@@ -79,7 +90,7 @@ class Decontaminator:
         """Yield first and last-plus-one of the longest runs of tokens that tasks hold as well."""
         grams = _grams(tokens, self.tokens)
         places = np.flatnonzero(self.likely[_low_bits(grams)])
-        places = places[np.isin(grams[places], self.grams)]
+        places = places[_is_in(grams[places], self.grams)]
         if not len(places):
             return
         breaks = np.flatnonzero(np.diff(places) > 1)
@@ -135,12 +146,16 @@ def _low_bits(hashes: Hashes) -> NDArray[np.uint64]:
     return hashes & np.uint64(2**_FILTER_BITS - 1)
 
 
-@cache
-def _common_tokens() -> Hashes:
-    """Return the sorted hashes of the tokens that are nobody's own."""
-    signs = [chr(code) for code in range(33, 127)]
-    numbers = [str(number) for number in range(100)]
-    return np.unique(token_hashes(" ".join([*common_words(), *signs, *numbers])))
+def _is_in(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Say for each of `hashes` whether it is among `known`, which are sorted."""
+    if not len(known):
+        return np.zeros(len(hashes), dtype=np.bool_)
+    found: NDArray[np.bool_] = known[np.searchsorted(known[:-1], hashes)] == hashes
+    return found
+
+
+def _hashes_of(words: Iterable[str]) -> Hashes:
+    return np.unique(token_hashes(" ".join(words)))
 
 
 def common_words() -> Sequence[str]:
