@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +31,7 @@ _ADDRESS = "RAY_ADDRESS"
 _TRIES = 3
 # Nothing is kept in Ray's memory; this is about the least that it takes.
 _OBJECT_STORE_BYTES = 100 * 2**20
+_FOLDER_CHARACTERS = 24
 
 
 class RayStage(StageExecutor, RayPipelineExecutor):  # type: ignore[misc]
@@ -105,27 +106,44 @@ def _cluster(workers: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    # The default is below a folder of a fixed name, and stays. Names of sockets must be short.
-    folder = tempfile.mkdtemp(prefix="m31r-ray-")
-    try:
-        if address:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            ray.init(
-                "local",
-                num_cpus=workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-            )
-        yield
-    except (ConnectionError, ray.exceptions.RaySystemError) as error:
-        raise M31RError(f"Ray at {address or 'this machine'}: {_one_line(error)}") from error
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    # The default is below a folder of a fixed name, and stays.
+    with tempfile.TemporaryDirectory(
+        prefix="m31r-ray-", dir=_short_folder(), ignore_cleanup_errors=True
+    ) as folder:
+        try:
+            if address:
+                _check_listening(address)
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            else:
+                ray.init(
+                    "local",
+                    num_cpus=workers,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    _temp_dir=folder,
+                )
+        except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+            where = f"at {address}" if address else "on this machine"
+            raise M31RError(f"Ray {where}: {_one_line(error)}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _check_listening(address: str) -> None:
+    """Raise OSError when nothing listens at host:port: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _short_folder() -> str:
+    """Return the folder for temporary files, or /tmp: names of sockets have 107 characters."""
+    folder = tempfile.gettempdir()
+    return folder if len(folder) <= _FOLDER_CHARACTERS else "/tmp"
 
 
 @cache

@@ -142,7 +142,7 @@ def test_workers_do_not_outlive_a_killed_build(
 
 def _wait_until_it_hangs(build: Driven, tmp_path: Path) -> list[psutil.Process]:
     while not (tmp_path / "notes" / "hangs").exists():
-        assert build.poll() is None
+        assert build.poll() is None, build.communicate()
         time.sleep(0.05)
     process = psutil.Process(build.pid)
     return [process, *process.children(recursive=True)]

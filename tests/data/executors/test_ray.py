@@ -1,0 +1,128 @@
+"""Stages on Ray: on a cluster of two nodes, started here as two raylets, and on one of our own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+from tests.data.executors.conftest import Driven
+from tests.data.executors.steps import REFUSED, assert_ran, notes
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed"),
+]
+
+NODES = """\
+import sys
+from ray.cluster_utils import Cluster
+options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 * 2**20}
+cluster = Cluster(initialize_head=True, head_node_args=options)
+cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[dict[str, str]]:
+    """Two nodes with a worker each, on the loopback device; yields the environment to use them."""
+    environment = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # What m31r is on the nodes of a cluster: importable.
+        "PYTHONPATH": str(ROOT),
+    }
+    nodes = subprocess.Popen(
+        [sys.executable, "-c", NODES],
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert nodes.stdout is not None
+    yield {**environment, "RAY_ADDRESS": nodes.stdout.readline().strip()}
+    nodes.communicate(timeout=60)
+
+
+def test_two_nodes_share_the_ranks(
+    drive: Callable[..., Driven], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    build = drive("ray", 2, environment=cluster, first=8, second=1, third=8)
+    assert build.communicate(timeout=120) == ("", "")
+    assert build.returncode == 0
+    assert_ran(tmp_path / "notes", first=8, second=1, third=8)
+    found = notes(tmp_path / "notes")
+    assert len({note["node"] for note in found}) == 2
+    assert all(note["tokenizers"] == "false" for note in found)
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        ("config", f"ConfigError: {REFUSED}\n"),
+        ("bug", "M31RError: stage first, rank 1: ValueError: two lines (traceback in "),
+        ("killed", "M31RError: stage first, rank 1: Ray: "),
+    ],
+)
+def test_what_a_rank_fails_of_is_one_line(
+    failure: str,
+    message: str,
+    drive: Callable[..., Driven],
+    cluster: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    build = drive("ray", 2, failure, environment=cluster, first=3, second=2)
+    _, error = build.communicate(timeout=120)
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+    assert "second" not in {note["stage"] for note in notes(tmp_path / "notes")}
+
+
+def test_a_rank_whose_worker_was_lost_runs_again(
+    drive: Callable[..., Driven], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    build = drive("ray", 2, "killed once", environment=cluster, first=3, second=2)
+    _, error = build.communicate(timeout=120)
+    assert error == ""
+    assert_ran(tmp_path / "notes", first=3, second=2)
+
+
+def test_a_cluster_that_is_not_there_is_one_line(drive: Callable[..., Driven]) -> None:
+    nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
+    _, error = drive("ray", 2, environment=nowhere, first=2).communicate(timeout=120)
+    assert error.startswith("M31RError: Ray at 127.0.0.1:1: ")
+    assert error.count("\n") == 1
+
+
+def test_without_an_address_a_cluster_lives_as_long_as_the_build(
+    drive: Callable[..., Driven], tmp_path: Path
+) -> None:
+    build = drive("ray", 2, "hangs", first=2, environment={"TMPDIR": str(tmp_path)})
+    while not (tmp_path / "notes" / "hangs").exists():
+        assert build.poll() is None, build.communicate()
+        time.sleep(0.05)
+    family = psutil.Process(build.pid).children(recursive=True)
+    assert any("raylet" in process.name() for process in family)
+    ports = [each for process in family for each in process.net_connections("inet")]
+    listening = {each.laddr.ip for each in ports if each.status == psutil.CONN_LISTEN}
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    # Ray's agents, which run nothing of ours, may take minutes to notice.
+    ours = [process for process in family if "Agent" not in process.name()]
+    build.kill()
+    assert psutil.wait_procs(ours, timeout=60)[1] == []
