@@ -118,15 +118,17 @@ class CompileConfig:
 class RepairConfig:
     """Repair pairs from crates that compile, by breaking them in small ways.
 
-    In a crate at most `mutants_per_crate` are tried, one for each `bytes_per_mutant` bytes of its
-    library, and files are looked at until they have `crate_bytes` bytes together. At most the share
-    `alone_share` of them can be felt outside of one function, and costs a run of rustc of its own.
+    The share `crate_share` of the crates is broken, drawn by their names. In a crate at most
+    `mutants_per_crate` are tried, one for each `bytes_per_mutant` bytes of its library, and files
+    are looked at until they have `crate_bytes` bytes together. At most the share `alone_share` of
+    them can be felt outside of one function, and costs a run of rustc of its own.
     After all crates, pairs are chosen so that no code has more than `max_code_share` of them and
     codes of the borrow checker at least `min_borrow_share`.
     """
 
     enabled: bool = False
-    mutants_per_crate: int = 120
+    crate_share: float = 1.0
+    mutants_per_crate: int = 80
     bytes_per_mutant: int = 200
     crate_bytes: int = 1_500_000
     alone_share: float = 0.25

@@ -116,6 +116,19 @@ class Plan:
         return [i for i, unit in enumerate(self.units) if unit.reader == "crates"]
 
 
+def crates_to_break(plan: Plan, config: DataConfig) -> list[int]:
+    """Return the crates that repair pairs are made of: `repair.crate_share` of them, by name."""
+    if not (config.compile.enabled and config.repair.enabled):
+        return []
+    names = {number: plan.units[number].name for number in plan.crates}
+    share = config.repair.crate_share
+    return [
+        number
+        for number, name in names.items()
+        if int(key_of("break", name, config.seed)[:8], 16) < share * 2**32
+    ]
+
+
 def work_folder(config: DataConfig) -> Path:
     """Return where the build keeps its results."""
     return config.work or config.output.with_name(f"{config.output.name}.work")
@@ -221,8 +234,7 @@ def _missing(plan: Plan, config: DataConfig) -> dict[str, list[list[int]]]:
 
     everything = range(len(plan.units))
     crates = set(lacking(plan.compiled, stores.compiled, plan.crates))
-    if config.repair.enabled:
-        crates.update(lacking(plan.repaired, stores.repaired, plan.crates))
+    crates.update(lacking(plan.repaired, stores.repaired, crates_to_break(plan, config)))
     return {
         "prepare": _batches(plan.units, lacking(plan.prepared, stores.prepared, everything)),
         "encode": _batches(

@@ -31,7 +31,7 @@ from m31r_data.config import DataConfig
 from m31r_data.document import Document
 from m31r_data.mutate.crate_pairs import run_crate
 from m31r_data.mutate.pairs import RepairPair, SourceFile
-from m31r_data.plan import Plan, Stores, load_plan, work_folder
+from m31r_data.plan import Plan, Stores, crates_to_break, load_plan, work_folder
 from m31r_data.records import read_prepared, write_lines
 from m31r_data.stages.flow import Flow
 from m31r_data.stages.prepare import DOCUMENTS
@@ -60,11 +60,10 @@ class CheckCrates(PipelineStep):  # type: ignore[misc]
         plan, stores = load_plan(config), Stores(work_folder(config))
         toolchain = find_toolchain()
         sandbox = sandbox_for(config.compile, toolchain)
+        to_break = frozenset(crates_to_break(plan, config))
         for unit in plan.batches["crates"][rank]:
-            wanted = not stores.compiled.has(plan.compiled[unit])
-            if config.repair.enabled:
-                wanted |= not stores.repaired.has(plan.repaired[unit])
-            if wanted:
+            breaks = unit in to_break and not stores.repaired.has(plan.repaired[unit])
+            if breaks or not stores.compiled.has(plan.compiled[unit]):
                 with (
                     tempfile.TemporaryDirectory(prefix="m31r-crate-") as work,
                     self.track_time("crate"),
@@ -72,7 +71,7 @@ class CheckCrates(PipelineStep):  # type: ignore[misc]
                     # The sandbox's user must reach what lies inside.
                     Path(work).chmod(0o755)
                     check = _CrateCheck(config, plan, stores, sandbox, toolchain, Path(work))
-                    check.run(unit)
+                    check.run(unit, breaks=breaks)
         yield from ()
 
 
@@ -85,8 +84,8 @@ class _CrateCheck:
     toolchain: Toolchain
     work: Path
 
-    def run(self, unit: int) -> None:
-        """Write the verdict of one crate, and its pairs."""
+    def run(self, unit: int, *, breaks: bool) -> None:
+        """Write the verdict of one crate, and its pairs where it is to be broken."""
         plan, stores = self.plan, self.stores
         path = stores.prepared.path(plan.prepared[unit]) / DOCUMENTS
         documents = [row.document for row in read_prepared(path) if not row.reason]
@@ -100,7 +99,7 @@ class _CrateCheck:
                     "files": verdict.files,
                 }
                 (folder / VERDICT).write_text(json.dumps(content), encoding="utf-8")
-        if self.config.repair.enabled and not stores.repaired.has(plan.repaired[unit]):
+        if breaks:
             with stores.repaired.writing(plan.repaired[unit], name) as folder:
                 pairs = self._pairs(unit, documents, verdict)
                 write_lines(folder / PAIRS, (pair.to_json() for pair in pairs))

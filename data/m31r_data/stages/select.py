@@ -12,7 +12,7 @@ from m31r_data.config import DataConfig
 from m31r_data.mutate.pairs import RepairPair
 from m31r_data.mutate.select import key_of as choice_of
 from m31r_data.mutate.select import select
-from m31r_data.plan import Plan, Stores, load_plan, work_folder
+from m31r_data.plan import Plan, Stores, crates_to_break, load_plan, work_folder
 from m31r_data.records import read_lines
 from m31r_data.secrets import mask_secrets
 from m31r_data.stages.crates import PAIRS, path_inside
@@ -53,7 +53,7 @@ def chosen_pairs(
         return
     path = stores.selected.path(plan.selected) / _CHOSEN
     chosen = frozenset(json.loads(path.read_text()))
-    crates = frozenset(plan.crates)
+    crates = frozenset(crates_to_break(plan, config))
     for unit in units:
         if unit in crates:
             for pair in _pairs_of(plan, stores, unit):
@@ -70,7 +70,7 @@ def _masked(pair: RepairPair) -> RepairPair:
 def _originals(plan: Plan, stores: Stores, config: DataConfig) -> Iterator[RepairPair]:
     """Yield the pairs of files that were not dropped as duplicates of others."""
     duplicates = Duplicates(plan, stores)
-    for unit in plan.crates:
+    for unit in crates_to_break(plan, config):
         copies = duplicates.of_unit(unit)
         names = json.loads((stores.prepared.path(plan.prepared[unit]) / NAMES).read_text())
         inside = path_inside(plan.units[unit], config)
