@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _PLAN = "plan.json"
-# Bytes of text that a rank of a stage over units is given: seconds of work.
-_RANK_BYTES = 24_000_000
+# How much a rank of a stage over units is given, in units of full size: seconds of work.
+_UNITS_PER_RANK = 3
 _CRATES_PER_RANK = 4
 
 _LISTS = ("prepared", "encoded", "compiled", "repaired")
@@ -150,11 +150,22 @@ def make_plan(config: DataConfig, *, encode: bool = True) -> Plan:
     repaired = tuple(key_of("repair", key, *repair) for key in compiled)
     selected = key_of("select", duplicates, repaired, *repair)
     encoded = _encoded_keys(prepared, config) if encode else ()
-    options = _options(config, "sources", "output", "work", "tokenizer_file", "unit_bytes")
+    options = shaping_options(config)
     code = code_key("plan", "records", "stages/assemble", "stages/finish")
     build = key_of("build", duplicates, encoded, compiled, selected, options, code)
     plan = Plan(units, prepared, encoded, compiled, repaired, duplicates, selected, build)
     return dataclasses.replace(plan, batches=_missing(plan, config))
+
+
+def shaping_options(config: DataConfig) -> dict[str, Any]:
+    """Return the options that shape the dataset: not where things lie, nor how the stages run."""
+    options = _options(config, "sources", "output", "work", "tokenizer_file", "slurm")
+    options["decontaminate"] = {
+        **_options(config.decontaminate),
+        "tasks": [path.name for path in config.decontaminate.tasks],
+    }
+    options["compile"] = {**_options(config.compile), "vendor": bool(config.compile.vendor)}
+    return options
 
 
 def save_plan(plan: Plan, config: DataConfig) -> None:
@@ -228,6 +239,7 @@ def _encoded_keys(prepared: Sequence[str], config: DataConfig) -> tuple[str, ...
 
 def _missing(plan: Plan, config: DataConfig) -> dict[str, list[list[int]]]:
     stores = Stores(work_folder(config))
+    rank_bytes = _UNITS_PER_RANK * config.unit_bytes
 
     def lacking(keys: Sequence[str], store: Store, among: Iterable[int]) -> list[int]:
         return [i for i in among if not store.has(keys[i])]
@@ -236,21 +248,24 @@ def _missing(plan: Plan, config: DataConfig) -> dict[str, list[list[int]]]:
     crates = set(lacking(plan.compiled, stores.compiled, plan.crates))
     crates.update(lacking(plan.repaired, stores.repaired, crates_to_break(plan, config)))
     return {
-        "prepare": _batches(plan.units, lacking(plan.prepared, stores.prepared, everything)),
+        "prepare": _batches(
+            plan.units, lacking(plan.prepared, stores.prepared, everything), rank_bytes
+        ),
         "encode": _batches(
             plan.units,
             lacking(plan.encoded, stores.encoded, everything if plan.encoded else ()),
+            rank_bytes,
         ),
         "crates": _chunks(sorted(crates) if config.compile.enabled else [], _CRATES_PER_RANK),
     }
 
 
-def _batches(units: Sequence[Unit], numbers: Sequence[int]) -> list[list[int]]:
-    """Cut `numbers` into runs of units that hold at most `_RANK_BYTES` bytes, or one unit."""
+def _batches(units: Sequence[Unit], numbers: Sequence[int], limit: int) -> list[list[int]]:
+    """Cut `numbers` into runs of units that hold at most `limit` bytes, or one unit."""
     batches: list[list[int]] = []
     size = 0
     for number in numbers:
-        if not batches or size + units[number].size > _RANK_BYTES:
+        if not batches or size + units[number].size > limit:
             batches.append([])
             size = 0
         batches[-1].append(number)

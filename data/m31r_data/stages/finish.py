@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -17,7 +16,7 @@ from m31r_core.errors import M31RError
 from m31r_core.shards import TOKENIZER, Shard, shard_files, write_manifest
 from m31r_data.config import DataConfig
 from m31r_data.funnel import funnel
-from m31r_data.plan import Plan, Stores, load_plan, work_folder
+from m31r_data.plan import Plan, Stores, load_plan, shaping_options, work_folder
 from m31r_data.records import read_lines
 from m31r_data.split import SPLITS
 from m31r_data.stages.assemble import BUCKET, DROPPED, bucket_key
@@ -94,7 +93,7 @@ def _details(
         "build": plan.build,
         "tokenizer_sha256": hashlib.sha256(config.tokenizer_file.read_bytes()).hexdigest(),
         "sources": [source.path.name for source in config.sources],
-        "options": _options(config),
+        "options": shaping_options(config),
         "documents": by_split("documents"),
         "tokens": by_split("tokens"),
         "text_bytes": by_split("text_bytes"),
@@ -111,16 +110,6 @@ def _details(
         "licences": _most_first(_sum(counts["licences"] for counts in _counts(summaries))),
         "buckets": keys,
     }
-
-
-def _options(config: DataConfig) -> dict[str, Any]:
-    """Return the options that shaped the dataset, without the places where things lie."""
-    options = dataclasses.asdict(config)
-    for name in ("sources", "output", "work", "tokenizer_file"):
-        del options[name]
-    options["decontaminate"]["tasks"] = [path.name for path in config.decontaminate.tasks]
-    options["compile"]["vendor"] = bool(config.compile.vendor)
-    return options
 
 
 def _split_names(summaries: Iterable[dict[str, Any]]) -> list[str]:
