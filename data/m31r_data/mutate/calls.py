@@ -245,7 +245,7 @@ def struct_as_function(tree: SourceTree) -> Iterator[Change]:
     """Build a struct with named fields as a tuple: `P { x, y }` to `P(x, y)`."""
     for struct in tree.nodes("struct_expression"):
         name, fields = field(struct, "name"), code(field(struct, "body"))
-        if name is None or not fields or len(tree.of(struct)) > 120:
+        if name is None or tree.of(name) == b"Self" or not fields or len(tree.of(struct)) > 120:
             continue
         values = [tree.of(field(each, "value") or each) for each in fields]
         if not any(each.type == "base_field_initializer" for each in fields):

@@ -184,14 +184,6 @@ def drop_item(tree: SourceTree) -> Iterator[Change]:
             yield cut(tree, item)
 
 
-def drop_constant_type(tree: SourceTree) -> Iterator[Change]:
-    """Declare a constant without its type, or a static without a value."""
-    for item in tree.nodes("const_item", "static_item"):
-        type_, name = field(item, "type"), field(item, "name")
-        if type_ is not None and name is not None and field(item, "value") is not None:
-            yield Change(name.end_byte, type_.end_byte, b"")
-
-
 def drop_body(tree: SourceTree) -> Iterator[Change]:
     """Leave the body of a function empty."""
     for function in tree.nodes("function_item"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from m31r_core.repair.source import field
-from m31r_data.mutate.tree import Change, SourceTree, around, code, replace
+from m31r_data.mutate.tree import Change, SourceTree, around, child, code, replace
 
 _USED_IN = (
     "arguments", "binary_expression", "return_expression", "let_declaration", "field_expression",
@@ -171,3 +171,16 @@ def drop_label(tree: SourceTree) -> Iterator[Change]:
         if label is not None and label.type == "label" and label.next_named_sibling is not None:
             keyword = loop.children[2].start_byte if len(loop.children) > 2 else label.end_byte
             yield Change(loop.start_byte, keyword, b"")
+
+
+def double_colon(tree: SourceTree) -> Iterator[Change]:
+    """Reach into a path by a dot: `String::new()` to `String.new()`."""
+    for scoped in tree.nodes("scoped_identifier"):
+        colons, parent = child(scoped, "::"), scoped.parent
+        if (
+            colons is not None
+            and parent is not None
+            and parent.type
+            in ("call_expression", "arguments", "binary_expression", "let_declaration", "block")
+        ):
+            yield replace(colons, b".")

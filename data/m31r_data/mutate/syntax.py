@@ -96,19 +96,6 @@ def increment(tree: SourceTree) -> Iterator[Change]:
                 yield Change(left.end_byte, compound.end_byte, sign * 2)
 
 
-def double_colon(tree: SourceTree) -> Iterator[Change]:
-    """Reach into a path by a dot: `String::new()` to `String.new()`."""
-    for scoped in tree.nodes("scoped_identifier"):
-        colons, parent = child(scoped, "::"), scoped.parent
-        if (
-            colons is not None
-            and parent is not None
-            and parent.type
-            in ("call_expression", "arguments", "binary_expression", "let_declaration", "block")
-        ):
-            yield replace(colons, b".")
-
-
 def open_string(tree: SourceTree) -> Iterator[Change]:
     """Forget the closing quote of a string."""
     for literal in tree.nodes("string_literal"):
