@@ -11,7 +11,7 @@ from m31r_data.secrets.values import is_random, masked
 _END = r"(?![A-Za-z0-9])"
 # Every token has this in it; most lines have not.
 _LONG_WORD = re.compile(r"[A-Za-z0-9_-]{20,}")
-_MIN_DIGITS = 2
+_IDENTIFIER = re.compile(r"[a-z_-]+|[A-Z]*_[A-Z_]*")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ RULES = (
     _rule("crates.io token", r"(cio)([A-Za-z0-9]{32})", "cio"),
     _rule("databricks token", r"(dapi)([0-9a-f]{32})(?:-\d)?", "dapi"),
     _rule("digitalocean token", r"(do[opr]_v1_)([0-9a-f]{64})", "doo_v1_", "dop_v1_", "dor_v1_"),
-    _rule("discord webhook", r"(/webhooks/\d{17,20}/)([\w-]{60,})", "/webhooks/"),
+    _rule("discord webhook", r"(api/webhooks/\d{17,20}/)([\w-]{60,})", "api/webhooks/"),
     _rule("docker token", r"(dckr_pat_)([\w-]{27})", "dckr_pat_"),
     _rule(
         "github token", r"(gh[oprsu]_)([A-Za-z0-9]{36,255})", "gho_", "ghp_", "ghr_", "ghs_", "ghu_"
@@ -103,7 +103,7 @@ def mask_tokens(text: str, counts: Counter[str]) -> str:
     parts = []
     done = 0
     for found in _LONG_WORD.finditer(text):
-        if found.start() < done or sum(map(str.isdigit, found.group())) < _MIN_DIGITS:
+        if found.start() < done or _IDENTIFIER.fullmatch(found.group()):
             continue
         start = text.rfind("\n", done, found.start()) + 1 or done
         end = text.find("\n", found.end())
