@@ -130,7 +130,7 @@ class RepairConfig:
     crate_share: float = 1.0
     mutants_per_crate: int = 80
     bytes_per_mutant: int = 200
-    crate_bytes: int = 1_500_000
+    crate_bytes: int = 600_000
     alone_share: float = 0.25
     max_code_share: float = 0.14
     min_borrow_share: float = 0.22

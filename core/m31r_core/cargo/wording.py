@@ -25,15 +25,18 @@ def wording(diagnostics: Sequence[Diagnostic]) -> str:
         code = f"{diagnostic.code}: " if diagnostic.code else ""
         lines.append(code + " ".join(diagnostic.message.split()))
         spans = sorted(diagnostic.spans, key=lambda span: not span.is_primary)
-        lines += [
-            f"`{snippet(span)}`: {' '.join(span.label.split())}" for span in spans if span.label
-        ]
+        lines += [_label(span, span.label) for span in spans if span.label]
         lines += [
             f"{note.level}: {' '.join(note.message.split())}"
             for note in diagnostic.notes
             if not note.spans and note.level == "note" and len(note.message) <= _NOTE
         ]
     return "\n".join(dict.fromkeys(lines))
+
+
+def _label(span: Span, label: str) -> str:
+    text, said = snippet(span), " ".join(label.split())
+    return f"`{text}`: {said}" if text else said
 
 
 def snippet(span: Span) -> str:

@@ -25,7 +25,7 @@ BORROW_CODES = frozenset(
 
 MOST_ERRORS = 3
 _AROUND = 6_000
-_WINDOW = 2_000
+_WINDOW = 1_200
 _RENDERED = 1_500
 _SAME_RENAMING = 2
 _LIFETIMES = ("lifetime may not live long enough", "captured variable cannot escape")
