@@ -27,6 +27,10 @@ def mask_secrets(text: str) -> tuple[str, Counter[str]]:
     Masking again changes nothing, the number of lines stays, and so does all other text.
     """
     counts: Counter[str] = Counter()
-    for step in _STEPS:
-        text = step(text, counts)
+    before = -1
+    # What is masked may have hidden the beginning of something else.
+    while counts.total() > before:
+        before = counts.total()
+        for step in _STEPS:
+            text = step(text, counts)
     return text, counts

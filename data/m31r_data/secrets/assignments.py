@@ -13,13 +13,15 @@ _NAME = re.compile(
     r"(passphrase|password|passwd|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key"
     r"|secret[_-]?key|client[_-]?secret|secret|token|credential)\w{0,24}\"?[ ]*"
     r"(?::[ ]*&?(?:'static[ ])?[\w:<>\[\]; ]{1,24}=|=>|==?|[:,(])"
-    r"[ \n]*(?:String::from\(|Some\(|&|b)*[ \n]*$",
+    r"[ \n]*(?:String::from\(|Some\(|&|b)*[ \n]*\Z",
     re.IGNORECASE,
 )
 _BEFORE = 120
 _HEX = re.compile(r"(0x)?([0-9a-f]+|[0-9A-F]+)")
+_PARTS = re.compile(r"[-_./:,=]")
 _WORDS = re.compile(r"[a-z]+([-_./:,=][a-z0-9]*)*|[A-Z]+([-_./:][A-Z0-9]*)*|([A-Z][a-z]+){2,}\d*")
 _BITS = 3.2
+_PART = 6
 _HEX_BITS = 3.0
 _HEX_LENGTH = 32
 
@@ -53,6 +55,9 @@ def _is_secret(value: str, name: str) -> bool:
         return service and len(value) >= _HEX_LENGTH and entropy(value) >= _HEX_BITS
     if _WORDS.fullmatch(value) or "://" in value:
         return False
-    kinds = (str.isdigit, str.islower, str.isupper)
-    mixed = sum(any(map(kind, value)) for kind in kinds)
-    return mixed >= 2 and entropy(value) >= _BITS
+    random = any(len(part) >= _PART and _is_mixed(part) for part in _PARTS.split(value))
+    return random and entropy(value) >= _BITS
+
+
+def _is_mixed(part: str) -> bool:
+    return any(map(str.isdigit, part)) and any(map(str.isalpha, part))

@@ -8,11 +8,11 @@ from collections import Counter
 STAND_IN = "user@example.com"
 
 _DOMAIN = re.compile(
-    r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+([A-Za-z]{2,24}))(?![\w@(!-])"
+    r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+([A-Za-z]{2,24}))(?![\w@(!-]|:\d)"
 )
-_LOCAL = re.compile(r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*$")
+_LOCAL = re.compile(r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*\Z")
 _LOCAL_LENGTH = 64
-_IN_URL = re.compile(r"://[^\s/\"'<>]*$")
+_IN_URL = re.compile(r"://[^\s/\"'<>]*\Z")
 _RESERVED = re.compile(
     r"(.*\.)?(example(\.(com|net|org|edu))?|test|invalid|local|localhost|localdomain)",
     re.IGNORECASE,

@@ -9,8 +9,8 @@ from collections import Counter
 MASK = "X"
 
 _MADE_UP = re.compile(
-    r"example|sample|dummy|placeholder|changeme|change_me|redacted|xxxx|your[-_]|test|foo|bar"
-    r"|0000|1111|123456|abcdef|asdf|qwert|secret|passw|token|\.\.\.|\*\*\*|<|>|\$|\{|\}|%s",
+    r"example|sample|dummy|placeholder|changeme|change_me|redacted|xxxx|your[-_]|test"
+    r"|0000|1111|123456|abcdef|asdf|qwert|secret|passw|token|\.\.\.|\*\*\*|<|>|\$|\{|\}",
     re.IGNORECASE,
 )
 _MIN_DISTINCT = 8

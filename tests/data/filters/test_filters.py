@@ -44,12 +44,11 @@ def document(case: dict[str, Any]) -> Document:
 
 @pytest.mark.parametrize(("check", "case"), CASES)
 def test_golden(check: Any, case: dict[str, Any]) -> None:
-    config = FilterConfig(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in case.get("config", {}).items()
-        }
-    )
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in case.get("config", {}).items()
+    }
+    config = FilterConfig(**options)
     reason = case.get("reason")
     assert check(document(case), config) == (True if reason is None else (False, reason))
     assert (first_refusal(document(case), config) is None) == (reason is None) or "alone" in case
