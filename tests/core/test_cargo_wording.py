@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from m31r_core.cargo.diagnostics import Diagnostic, Note, Span
-from m31r_core.cargo.wording import snippet, wording
+from m31r_core.cargo.wording import portable, snippet, wording
 
 
 def span(text: str, columns: tuple[int, int], label: str | None, *, primary: bool) -> Span:
@@ -45,3 +45,21 @@ def test_long_and_broken_texts_are_cut() -> None:
     assert snippet(span("x" * 90, (1, 91), None, primary=True)) == "x" * 60 + "…"
     many = Span("a.rs", 0, 9, 1, 2, 5, 2, True, None, ("    first(", "  )"))
     assert snippet(many) == "first(…"
+
+
+def test_what_is_true_of_one_machine_is_left_out() -> None:
+    said = """\
+error[E0277]: `{closure@/home/me/registry/log-0.4.1/src/lib.rs:3:5: 3:9}` is not `Send`
+  --> src/lib.rs:12:5
+   |
+  ::: /opt/rust/lib/rustlib/src/rust/library/core/src/ops/arith.rs:78:1
+   = note: the full name for the type has been written to '/tmp/x/a.long-type-129.txt'
+   = note: consider using `--verbose` to print the full type name to the console
+   = help: a / b and 1/2 stay"""
+    assert portable(said).splitlines() == [
+        "error[E0277]: `{closure@log-0.4.1/src/lib.rs:3:5: 3:9}` is not `Send`",
+        "  --> src/lib.rs:12:5",
+        "   |",
+        "  ::: src/ops/arith.rs:78:1",
+        "   = help: a / b and 1/2 stay",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from m31r_core.cargo.diagnostics import Diagnostic, Span
@@ -9,6 +10,8 @@ from m31r_core.cargo.diagnostics import Diagnostic, Span
 _ERRORS = 3
 _SNIPPET = 60
 _NOTE = 160
+_SOURCE = re.compile(r"(?<![\w./-])/[^\s:'\"`]+\.rs\b")
+_HERE_ONLY = ("long-type-", "--verbose", "-Z verbose")
 
 
 def wording(diagnostics: Sequence[Diagnostic]) -> str:
@@ -31,7 +34,17 @@ def wording(diagnostics: Sequence[Diagnostic]) -> str:
             for note in diagnostic.notes
             if not note.spans and note.level == "note" and len(note.message) <= _NOTE
         ]
-    return "\n".join(dict.fromkeys(lines))
+    return portable("\n".join(dict.fromkeys(lines)))
+
+
+def portable(said: str) -> str:
+    """Return rustc's words without what is true of one machine and one run only.
+
+    Absolute paths of sources keep their last three parts; lines that name a file which rustc
+    wrote, or an option to see more, are left out.
+    """
+    kept = [line for line in said.split("\n") if not any(each in line for each in _HERE_ONLY)]
+    return _SOURCE.sub(lambda path: "/".join(path[0].split("/")[-3:]), "\n".join(kept))
 
 
 def _label(span: Span, label: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from m31r_core.cargo import Diagnostic
-from m31r_core.cargo.wording import wording
+from m31r_core.cargo.wording import portable, wording
 from m31r_data.compile.batch import Mutant
 from m31r_data.compile.lab import Trial
 from m31r_data.mutate.mutation import Mutation
@@ -229,14 +229,14 @@ def _is_elsewhere(error: Diagnostic, path: str) -> bool:
 def _said(error: Diagnostic, code: str) -> Said:
     primary = error.primary
     spans = sorted(error.spans, key=lambda span: not span.is_primary)
-    rendered = error.rendered.strip()
+    rendered = portable(error.rendered.strip())
     if len(rendered) > _RENDERED:
         rendered = rendered[: rendered.rfind("\n", 0, _RENDERED)]
     return Said(
         code=code,
-        message=error.message,
+        message=portable(error.message),
         start=primary.byte_start if primary else 0,
         end=primary.byte_end if primary else 0,
-        labels=tuple(span.label for span in spans if span.label),
+        labels=tuple(portable(span.label) for span in spans if span.label),
         rendered=rendered,
     )
