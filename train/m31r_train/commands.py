@@ -26,7 +26,6 @@ from m31r_data.build import Until, build_dataset
 from m31r_data.config import DataConfig
 from m31r_data.executors import ExecutorName
 from m31r_data.executors import Progress as StageProgress
-from m31r_train.config import TrainConfig
 from m31r_train.vocabulary import Sample, vocabulary_table
 
 # What `tokenizer --table` weighs the output layer against: the nano configuration.
@@ -139,6 +138,9 @@ def _print_vocabularies(sample: Sample, sizes: Sequence[int]) -> None:
 
 def info(path: Path, overrides: Sequence[str]) -> int:
     """Print the size and cost of a training configuration."""
+    # Only this one needs PyTorch.
+    from m31r_train.config import TrainConfig
+
     config = load_toml(path, TrainConfig, overrides)
     model, plan = config.model, config.plan
     weights = model.parameters
