@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from m31r_data.report import html_report, tables
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,6 +25,7 @@ from m31r_data.build import Until, build_dataset
 from m31r_data.config import DataConfig
 from m31r_data.executors import ExecutorName
 from m31r_data.executors import Progress as StageProgress
+from m31r_data.report import html_report, tables
 from m31r_train.vocabulary import Sample, vocabulary_table
 
 # What `tokenizer --table` weighs the output layer against: the nano configuration.
