@@ -3,8 +3,8 @@
 A document is contaminated when it shares a run of tokens with a task, 13 at least, and the run is
 the task's own. In Rust most shared runs are not: the 13 lexical tokens of
 `#[derive(Debug, Clone, PartialEq)]` and of `&mut self, cx: &mut Context<'_>)` are anybody's. So a
-run counts when it holds 2 different words that are not common, or when it has 32 tokens with 8
-different words among them, which is longer than boilerplate gets. Common are the words that most
+run counts when it holds 2 different words that are not common, or when it is twice as long with 14
+different words in it, which boilerplate hardly has: a sentence has. Common are the words that most
 packages use, 4,000 in a list that `scripts/common_words.py` makes. Numbers and signs are no words.
 """
 
@@ -24,8 +24,8 @@ from m31r_data.dedup.shingles import Hashes, mix, token_hashes
 
 COMMON_WORDS = Path(__file__).with_name("common_words.txt")
 OWN_WORDS = 2
-LONG_TOKENS = 32
-LONG_WORDS = 8
+LONG = 2
+LONG_WORDS = 14
 
 _WORD = re.compile(r"(?<![\w])[A-Za-z_]\w*", re.ASCII)
 # What describes a task, and what is shown beside the file that it is about.
@@ -82,7 +82,7 @@ class Decontaminator:
             if np.count_nonzero(_is_in(different, self.own)) >= OWN_WORDS:
                 return True
             words = np.count_nonzero(_is_in(different, self.words))
-            if end - start >= LONG_TOKENS and words >= LONG_WORDS:
+            if end - start >= LONG * self.tokens and words >= LONG_WORDS:
                 return True
         return False
 

@@ -75,9 +75,11 @@ HARMLESS = [
     '"user@example.com, root@localhost, a@b.test, me@sub.example.org"',
     'const REMOTE: &str = "git@github.com:rust-lang/rust.git";',
     'let unit = "getty@tty1.service";',
+    'let cipher = "chacha20-poly1305@openssh.com";',
+    'let url = "https://acme.io/project@team.git?rev=1";',
     "// expected `{closure@file.rs:41:16}` to be a closure",
     '"name", "pkcs-9-at-encryptedPrivateKeyInfo",',
-    "foo\n@acme.io",
+    "foo\n" + "@acme.io",
     "match x { n @ 1..=9 => n, all @ Some(_) => 0 }",
     "macro_rules! m { (@inner.x $a:ident@$b:ident) => {} }",
     'let url = "https://user:password@localhost:5432/db";',
@@ -101,6 +103,16 @@ def test_a_mail_address_gives_way_to_one_that_nobody_has() -> None:
     masked, counts = mask_secrets(text)
     assert masked == "// (c) Jane Doe <user@example.com>, John <user@example.com>.\n"
     assert counts == {"mail address": 2}
+
+
+def test_escapes_are_no_part_of_a_secret() -> None:
+    found = {case.kind: case.secret for case in PLANTED}
+    for secret in (found["github"], found["jwt"], found["mail in code"]):
+        text, counts = mask_secrets(f'let s = "a\\n{secret}\\n";')
+        assert counts.total() == 1
+        assert text.startswith('let s = "a\\n')
+        assert text.endswith('\\n";')
+        assert error_share(text.encode()) == 0
 
 
 PIECES = st.one_of(

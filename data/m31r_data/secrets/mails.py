@@ -13,17 +13,19 @@ _DOMAIN = re.compile(
 _LOCAL = re.compile(r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*\Z")
 _LOCAL_LENGTH = 64
 _IN_URL = re.compile(r"://[^\s/\"'<>]*\Z")
+# Domains that nobody has, and those that stand in the names of SSH's algorithms.
 _RESERVED = re.compile(
-    r"(.*\.)?(example(\.(com|net|org|edu))?|test|invalid|local|localhost|localdomain)",
+    r"(.*\.)?(example(\.(com|net|org|edu))?|test|invalid|local|localhost|localdomain"
+    r"|openssh\.com|libssh\.org)",
     re.IGNORECASE,
 )
 # `git@github.com:owner/name.git` is an address of machines.
 _MACHINES = frozenset({"git", "hg", "ssh", "svn"})
 # Behind the last dot: not mail, but files, units of systemd and fields.
 _FILES = frozenset(
-    {"bmp", "css", "gif", "gz", "html", "jpeg", "jpg", "js", "json", "lock", "md", "mount", "path"}
-    | {"png", "py", "rlib", "scss", "service", "slice", "socket", "svg", "target", "tgz", "timer"}
-    | {"toml", "ts", "txt", "wasm", "webp", "xml", "yaml", "yml", "zip"}
+    {"bmp", "css", "gif", "git", "gz", "html", "jpeg", "jpg", "js", "json", "lock", "md", "mount"}
+    | {"path", "png", "py", "rlib", "scss", "service", "slice", "socket", "svg", "target", "tgz"}
+    | {"timer", "toml", "ts", "txt", "wasm", "webp", "xml", "yaml", "yml", "zip"}
 )
 
 
@@ -38,10 +40,12 @@ def mask_mails(text: str, counts: Counter[str]) -> str:
         local = _LOCAL.search(text, max(done, at - _LOCAL_LENGTH), at)
         if local is None or _is_public(local.group(), found.group(1), found.group(2)):
             continue
-        if _IN_URL.search(text, max(done, local.start() - _LOCAL_LENGTH), local.start()):
+        # `\n` before a name is no part of it.
+        start = local.start() + (text[local.start() - 1 : local.start()] == "\\")
+        if start == at or _IN_URL.search(text, max(done, start - _LOCAL_LENGTH), start):
             continue
         counts["mail address"] += 1
-        parts += [text[done : local.start()], STAND_IN]
+        parts += [text[done:start], STAND_IN]
         done = found.end()
     return "".join([*parts, text[done:]]) if parts else text
 

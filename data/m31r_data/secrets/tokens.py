@@ -131,6 +131,11 @@ def _token_at(rule: TokenRule, text: str, at: int) -> re.Match[str] | None:
     """Return the token whose prefix is at `at`, unless it is the middle of a longer word."""
     for start in range(at, max(at - rule.lead, 0) - 1, -1):
         found = rule.pattern.match(text, start)
-        if found and not (start and text[start - 1].isalnum()) and is_random(found.group(2)):
+        if found and _begins_word(text, start) and is_random(found.group(2)):
             return found
     return None
+
+
+def _begins_word(text: str, at: int) -> bool:
+    """Say whether nothing before `at` belongs to the same word; the `n` of a `\\n` does not."""
+    return not text[at - 1 : at].isalnum() or text[at - 2 : at - 1] == "\\"
