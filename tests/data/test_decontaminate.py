@@ -52,7 +52,7 @@ BOILERPLATE = [
     "#[cfg(test)]\nmod tests {\n    use super::*;\n\n    #[test]\n    fn test_new() {\n",
     "let v = vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];\n",
     "// ----------------------------------------------------------------\n",
-    "/// See <https://doc.rust-lang.org/std/vec/struct.Vec.html> for more information.\n",
+    "/// See <https://doc.rust-lang.org/std/vec/struct.Vec.html>.\n",
     "fn main() {\n    let args: Vec<String> = std::env::args().collect();\n"
     '    println!("{}", args.len());\n}\n',
 ]
