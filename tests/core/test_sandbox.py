@@ -522,6 +522,9 @@ def test_an_honest_crate_with_vendored_dependencies_passes(
     crate = UntrustedCrate("honest", source, tmp_path / "work", vendor)
     outcome = check_untrusted(crate, sandbox=sandbox, toolchain=toolchain)
     assert outcome.ok, outcome
+    folder, *call = (crate.records / "honest.argv").read_text().split("\0")[:-1]
+    assert str(source / "src/lib.rs") in (Path(folder, word).as_posix() for word in call)
+    assert b"\0WORD=hello\0" in b"\0" + (crate.records / "honest.env").read_bytes()
     (source / "src/lib.rs").write_text("pub fn f() -> usize { small::f(1) }\n")
     broken = check_untrusted(crate, sandbox=sandbox.fresh(), toolchain=toolchain)
     errors = [e for e in parse_messages(broken.stdout.decode().splitlines()) if e.is_error]

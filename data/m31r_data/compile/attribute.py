@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,15 +17,26 @@ EARLY_OR_LATE = frozenset({"E0080", "E0275", "E0391", "E0446"})
 _OF_BODIES = ("lifetime may not live long enough", "captured variable cannot escape")
 """Errors without a code that the borrow checker reports for one body."""
 
-_HEADER = re.compile(r"^( *(?:-->|:::) )(.*):(\d+)(:\d+.*)$")
+_LONG_TYPE = (
+    "the full name for the type has been written to",
+    "the full type name has been written to",
+    "consider using `--verbose` to print the full type name",
+)
+_IN_RENDERED = tuple(f"note: {text}" for text in _LONG_TYPE)
+"""Notes on files that rustc writes beside its output, named at random."""
+
+_HEADER = re.compile(r"^( *(?:-->|:::) +)(.*):(\d+)(:\d+.*)$")
 _GUTTER = re.compile(r"^( *)(\d+)( +[|+~-](?: .*)?)$")
 
 
-def errors_of(stderr: str) -> list[dict[str, Any]]:
-    """Return rustc's errors as it wrote them; what is no diagnostic is left out.
+def errors_of(stderr: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return rustc's errors; what is no diagnostic is left out, for macros can write here too.
 
-    Procedural macros can write here too.
+    Folders of this machine are called by `names`, and notes on files in them are left out, so that
+    the same error is the same everywhere.
     """
+    for folder in sorted(names, key=len, reverse=True):
+        stderr = stderr.replace(f"{folder}/", names[folder])
     errors = []
     for line in stderr.splitlines():
         if not line.startswith("{"):
@@ -37,10 +47,19 @@ def errors_of(stderr: str) -> list[dict[str, Any]]:
             if message["$message_type"] != "diagnostic" or not level.startswith("error"):
                 continue
             if spans or not message["message"].startswith("aborting due to"):
-                errors.append(message)
+                errors.append(_without_long_types(message))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return errors
+
+
+def _without_long_types(message: dict[str, Any]) -> dict[str, Any]:
+    children = [c for c in message["children"] if not c["message"].startswith(_LONG_TYPE)]
+    if len(children) == len(message["children"]):
+        return message
+    lines = (message.get("rendered") or "").split("\n")
+    kept = [line for line in lines if not line.strip(" =").startswith(_IN_RENDERED)]
+    return {**message, "children": children, "rendered": "\n".join(kept)}
 
 
 def as_diagnostics(errors: Sequence[Mapping[str, Any]]) -> tuple[Diagnostic, ...]:
@@ -76,32 +95,25 @@ def owner_of(error: Mapping[str, Any], batch: Batch) -> int | None:
 
 def diagnostic_alone(diagnostic: Diagnostic, number: int, batch: Batch) -> Diagnostic | None:
     """Return what rustc would say were `number` the only mutant; None where it is not certain."""
-    shifts: dict[str, int] = {}
 
     def moved(span: Span) -> Span:
-        if os.path.normpath(span.path) not in batch.files:
-            return span
         found = batch.alone(number, span.path, span.byte_start, span.byte_end)
+        shift = _line_alone(batch, number, span.path, span.line_start) - span.line_start
         if found is None:
-            raise _NotTheSameError
-        start, end, line = found
-        shift = line - span.line_start
-        if shifts.setdefault(span.path, shift) != shift:
             raise _NotTheSameError
         return replace(
             span,
-            byte_start=start,
-            byte_end=end,
-            line_start=line,
+            byte_start=found[0],
+            byte_end=found[1],
+            line_start=span.line_start + shift,
             line_end=span.line_end + shift,
         )
 
     try:
         result = _with_spans(diagnostic, moved)
-        rendered = _renumber(diagnostic, shifts)
+        return replace(result, rendered=_renumber(diagnostic, number, batch))
     except _NotTheSameError:
         return None
-    return replace(result, rendered=rendered)
 
 
 class _NotTheSameError(Exception):
@@ -128,19 +140,25 @@ def _with_spans(diagnostic: Diagnostic, moved: Callable[[Span], Span]) -> Diagno
     )
 
 
-def _renumber(diagnostic: Diagnostic, shifts: Mapping[str, int]) -> str:
-    """The rendered text with the line numbers of each file moved by its shift."""
-    if not any(shifts.values()):
-        return diagnostic.rendered
+def _renumber(diagnostic: Diagnostic, number: int, batch: Batch) -> str:
+    """The rendered text with the line numbers that it has alone."""
+
+    def moved(digits: str) -> str:
+        text = str(_line_alone(batch, number, path, int(digits)))
+        if len(text) != len(digits):
+            # The column of numbers may be another one then.
+            raise _NotTheSameError
+        return text
+
     primary = diagnostic.primary
     home = path = primary.path if primary else ""
     lines = []
     for line in diagnostic.rendered.split("\n"):
         if found := _HEADER.match(line):
             path = found[2]
-            line = f"{found[1]}{path}:{_move(found[3], shifts.get(path, 0))}{found[4]}"
+            line = f"{found[1]}{path}:{moved(found[3])}{found[4]}"
         elif found := _GUTTER.match(line):
-            line = f"{found[1]}{_move(found[2], shifts.get(path, 0))}{found[3]}"
+            line = f"{found[1]}{moved(found[2])}{found[3]}"
         elif not line.startswith((" ", "...")):
             # A note or a suggestion: of the file that the message is about, unless it says so.
             path = home
@@ -148,12 +166,11 @@ def _renumber(diagnostic: Diagnostic, shifts: Mapping[str, int]) -> str:
     return "\n".join(lines)
 
 
-def _move(number: str, shift: int) -> str:
-    moved = str(int(number) + shift)
-    if len(moved) != len(number):
-        # The column of numbers may be another one then.
+def _line_alone(batch: Batch, number: int, path: str, line: int) -> int:
+    found = batch.line_alone(number, path, line)
+    if found is None:
         raise _NotTheSameError
-    return moved
+    return found
 
 
 def _owner_of_span(span: Mapping[str, Any], batch: Batch) -> int | None:

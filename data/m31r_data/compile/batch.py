@@ -99,7 +99,7 @@ class Edited:
 
 
 class Lines:
-    """Which line a byte is on, counted from 1."""
+    """Which line a byte is on, and where lines begin; lines count from 1."""
 
     def __init__(self, text: bytes) -> None:
         """Index `text`."""
@@ -108,6 +108,10 @@ class Lines:
     def of(self, place: int) -> int:
         """Return the line of the byte `place`."""
         return bisect_right(self._starts, place)
+
+    def start(self, line: int) -> int | None:
+        """Return the first byte of the line; None where there is no such line."""
+        return self._starts[line - 1] if 0 < line <= len(self._starts) else None
 
 
 class Batch:
@@ -126,7 +130,7 @@ class Batch:
             found = edits.setdefault(mutant.path, [])
             found.append(Edit(mutation.start, mutation.end, mutation.new, number))
         self.files = {path: Edited(texts[path], found) for path, found in edits.items()}
-        self._alone: dict[tuple[int, str], Lines] = {}
+        self._line_tables: dict[tuple[int | None, str], Lines] = {}
 
     @cached_property
     def scopes(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
@@ -147,28 +151,45 @@ class Batch:
                 return number
         return None
 
-    def alone(self, number: int, path: str, start: int, end: int) -> tuple[int, int, int] | None:
+    def alone(self, number: int, path: str, start: int, end: int) -> tuple[int, int] | None:
         """Return where these bytes of a file lie when the mutant `number` is tried alone.
 
-        That is the first and the last byte and the line, from 1. None where there is a doubt, or
-        where others changed the lines that rustc shows.
+        None where there is a doubt, or where others changed the lines that rustc shows.
         """
         file = self.files.get(os.path.normpath(path))
-        if file is None or file.touches(start, end, number):
-            return None
+        if file is None:
+            return start, end
         first, last = file.alone(start, number), file.alone(end, number)
-        if first is None or last is None:
+        if first is None or last is None or file.touches(start, end, number):
             return None
-        return first, last, self._lines(number, os.path.normpath(path)).of(first)
+        return first, last
 
-    def _lines(self, number: int, path: str) -> Lines:
-        if (number, path) not in self._alone:
-            mutant = self.mutants[number]
-            mutation, text = mutant.mutation, self._texts[path]
-            if mutant.path == path:
-                text = text[: mutation.start] + mutation.new + text[mutation.end :]
-            self._alone[number, path] = Lines(text)
-        return self._alone[number, path]
+    def line_alone(self, number: int, path: str, line: int) -> int | None:
+        """Return which line, from 1, a line of a file is when the mutant is tried alone.
+
+        None where it is not there or was changed by others.
+        """
+        path = os.path.normpath(path)
+        file = self.files.get(path)
+        if file is None:
+            return line
+        start = self._lines(None, path).start(line)
+        if start is None or file.touches(start, start, number):
+            return None
+        found = file.alone(start, number)
+        return None if found is None else self._lines(number, path).of(found)
+
+    def _lines(self, number: int | None, path: str) -> Lines:
+        """The lines of a file with this mutant alone, with all of them for None."""
+        if (number, path) not in self._line_tables:
+            text = self.files[path].text
+            if number is not None:
+                text, mutant = self._texts[path], self.mutants[number]
+                mutation = mutant.mutation
+                if mutant.path == path:
+                    text = text[: mutation.start] + mutation.new + text[mutation.end :]
+            self._line_tables[number, path] = Lines(text)
+        return self._line_tables[number, path]
 
 
 def functions_of(mutants: Mapping[int, Mutant], texts: Mapping[str, bytes]) -> Functions:

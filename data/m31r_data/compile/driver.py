@@ -8,6 +8,7 @@ once these texts stood in the files. Lengths are four bytes, big-endian.
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -57,8 +58,14 @@ def _run(
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     text = said.decode("utf-8", "replace")
-    return {"status": process.returncode, "timed_out": timed_out, "stderr": text}
+    return {
+        "status": process.returncode,
+        "timed_out": timed_out,
+        "stderr": text,
+        "cpu": used.ru_utime + used.ru_stime,
+    }
 
 
 def _read(stream: BinaryIO) -> bytes:

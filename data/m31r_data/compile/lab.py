@@ -48,7 +48,8 @@ class LaboratoryError(M31RError):
 class Trial:
     """What became of a mutant. `diagnostics` are rustc's errors with the mutant as the only one.
 
-    Paths in them are relative to the crate's folder; warnings are left out.
+    Paths in them are relative to the crate's folder, those of dependencies begin with `vendor/`,
+    what build scripts wrote with `target/`; warnings are left out.
     """
 
     mutant: Mutant
@@ -58,9 +59,13 @@ class Trial:
 
 @dataclass
 class Effort:
-    """What the trials took: runs of rustc, those of one mutant alone, and what audits found."""
+    """What the trials took: runs of rustc, those of one mutant alone, and what audits found.
+
+    `rustc_s` is the processor time of rustc, as the sandbox tells it.
+    """
 
     runs: int = 0
+    rustc_s: float = 0.0
     alone: int = 0
     audited: int = 0
     disagreed: int = 0
@@ -93,6 +98,7 @@ class Laboratory:
     effort: Effort = field(default_factory=Effort)
     _dialogue: Dialogue | None = field(default=None, repr=False)
     _functions: Functions = field(default_factory=dict, repr=False)
+    _cpu: float = field(default=0.0, repr=False)
     _laid: set[str] = field(default_factory=set, repr=False)
 
     def __enter__(self) -> Laboratory:
@@ -218,7 +224,10 @@ class Laboratory:
         start = json.dumps(head).encode()
         question = b"".join([len(start).to_bytes(4, "big"), start, *files.values()])
         said = _read_answer(self._dialogue.ask(question, seconds + _GRACE))
-        errors = tuple(errors_of(said["stderr"]))
+        # The driver counts from its start.
+        self.effort.rustc_s += said["cpu"] - self._cpu
+        self._cpu = said["cpu"]
+        errors = tuple(errors_of(said["stderr"], self._names))
         status = said["status"]
         outcome: Result = "crash"
         if said["timed_out"]:
@@ -242,12 +251,20 @@ class Laboratory:
         for path in (copy, *(each for each in copy.rglob("*") if not each.is_symlink())):
             path.chmod(0o755 if path.is_dir() else 0o644)
         arguments, self._environment = call_for_copy(call, self.crate.source, copy, out)
+        self._names = {
+            str(copy): "",
+            str(self.scratch): "scratch/",
+            str(self.crate.source): "",
+            str(self.crate.target): "target/",
+            **({str(self.crate.vendor.resolve()): "vendor/"} if self.crate.vendor else {}),
+        }
         self._command = [str(self.toolchain.rustc), *arguments]
         python = Path(sys.executable).resolve()
         script = Path(driver.__file__).resolve()
         read = [self.crate.target, self.crate.source, script]
         if not python.is_relative_to("/usr"):
             read.append(Path(sys.base_prefix).resolve())
+        self._cpu = 0.0
         self._dialogue = Dialogue(
             self.sandbox,
             [str(python), "-IS", str(script), str(copy)],
@@ -285,6 +302,7 @@ def _read_answer(answer: bytes) -> dict[str, Any]:
             "status": int(said["status"]),
             "timed_out": bool(said["timed_out"]),
             "stderr": str(said["stderr"]),
+            "cpu": float(said["cpu"]),
         }
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DialogueError("that is no answer") from error

@@ -68,8 +68,12 @@ def sandbox_for(config: CompileConfig, toolchain: Toolchain) -> Sandbox:
     return find_sandbox(limits, toolchain=toolchain.sysroot, require=config.require_sandbox)
 
 
-def crate_in(crate: CrateFolder, *, work: Path, vendor: Path | None) -> UntrustedCrate:
+def crate_in(
+    crate: CrateFolder, *, work: Path, vendor: Path | None, share: bool = False
+) -> UntrustedCrate:
     """Return how the crate is checked, in its own folder below `work`.
+
+    With `share`, it is compiled into `work/target`, together with all others.
 
     A crate that lies in the directory source itself is taken from there as any dependency is.
     """
@@ -77,7 +81,9 @@ def crate_in(crate: CrateFolder, *, work: Path, vendor: Path | None) -> Untruste
     inside = vendor is not None and folder.parent == vendor.resolve()
     inside = inside and (folder / ".cargo-checksum.json").is_file()
     place = work.resolve() / re.sub(r"[^\w.+-]", "_", f"{crate.name}-{crate.version}")
-    return UntrustedCrate(crate.name, folder, place, vendor, crate.version if inside else "")
+    version = crate.version if inside else ""
+    shared = work.resolve() / "target" if share else None
+    return UntrustedCrate(crate.name, folder, place, vendor, version, shared)
 
 
 def verify_crates(
@@ -122,12 +128,15 @@ def verify_crate(
     when a folder cannot be read in the sandbox; nothing that the crate does raises anything.
     """
     start = time.monotonic()
-    crate = crate_in(CrateFolder(name, version, folder), work=work, vendor=vendor)
+    share = config.crates_together > 1
+    crate = crate_in(CrateFolder(name, version, folder), work=work, vendor=vendor, share=share)
     shutil.rmtree(crate.work, ignore_errors=True)
     crate.work.mkdir(parents=True, mode=0o755)
+    if share:
+        _forget(crate)
     outcome = check_untrusted(
         crate,
-        sandbox=sandbox.fresh(),
+        sandbox=sandbox if share else sandbox.fresh(),
         toolchain=toolchain,
         seconds=config.seconds,
         jobs=config.jobs,
@@ -143,6 +152,16 @@ def verify_crate(
     if compiles == "unknown":
         files = ()
     return CrateVerdict(compiles, why, files, time.monotonic() - start)
+
+
+def _forget(crate: UntrustedCrate) -> None:
+    """Let cargo call rustc for the crate itself, though it was compiled as a dependency before."""
+    fingerprints = crate.target / "debug" / ".fingerprint"
+    if os.path.realpath(fingerprints) != str(fingerprints):
+        return
+    for folder in fingerprints.glob(f"{crate.name}-*"):
+        if re.fullmatch(r"[0-9a-f]{16}", folder.name.removeprefix(f"{crate.name}-")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(crate: UntrustedCrate, artifacts: Iterable[str]) -> tuple[str, ...]:

@@ -90,6 +90,9 @@ def test_an_error_belongs_to_the_function_it_is_in() -> None:
     # It took the line break behind the brace.
     call = text.index(b"inner()\n")
     found = batch.alone(1, "a.rs", call, call + 5)
-    assert found == (TEXT.index(b"inner()\n"), TEXT.index(b"inner()\n") + 5, 4)
+    assert found == (TEXT.index(b"inner()\n"), TEXT.index(b"inner()\n") + 5)
+    line = text[:call].count(b"\n") + 1
+    assert (line, batch.line_alone(1, "a.rs", line)) == (6, 4)
+    assert batch.line_alone(1, "b.rs", 9) == 9
     # What another mutant changed is not shown.
     assert batch.alone(1, "a.rs", 3, 8) is None
