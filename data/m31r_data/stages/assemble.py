@@ -61,7 +61,11 @@ def bucket_key(
     parts = []
     units = units_of(plan, stores, bucket)
     for number in units:
-        copies = sorted(duplicates.of_unit(number).items())
+        # Not by the number of the other unit: a new one in front of it would change that.
+        copies = [
+            (document, plan.prepared[other], kept, exact)
+            for document, (other, kept, exact) in sorted(duplicates.of_unit(number).items())
+        ]
         parts.append([plan.encoded[number], plan.compiled[number], copies])
     pairs = [pair.id for pair in chosen_pairs(plan, stores, config, units)]
     options = [config.seed, config.buckets, config.shard_tokens, config.derive.max_tokens]

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import secrets
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import ROOT
-from tests.data.executors.conftest import Driven
+from tests.data.executors.conftest import Driven, needs_ray
 from tests.data.executors.steps import REFUSED, assert_ran, notes
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed"),
-]
-
-NODES = """\
-import sys
-from ray.cluster_utils import Cluster
-options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 * 2**20}
-cluster = Cluster(initialize_head=True, head_node_args=options)
-cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-cluster.wait_for_nodes()
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[dict[str, str]]:
-    """Two nodes with a worker each, on the loopback device; yields the environment to use them."""
-    environment = {
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # What m31r is on the nodes of a cluster: importable.
-        "PYTHONPATH": str(ROOT),
-    }
-    nodes = subprocess.Popen(
-        [sys.executable, "-c", NODES],
-        env={**os.environ, **environment},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert nodes.stdout is not None
-    yield {**environment, "RAY_ADDRESS": nodes.stdout.readline().strip()}
-    nodes.communicate(timeout=60)
+pytestmark = [pytest.mark.slow, needs_ray]
 
 
 def test_two_nodes_share_the_ranks(
-    drive: Callable[..., Driven], cluster: dict[str, str], tmp_path: Path
+    drive: Callable[..., Driven], ray_cluster: dict[str, str], tmp_path: Path
 ) -> None:
-    build = drive("ray", 2, environment=cluster, first=8, second=1, third=8)
+    build = drive("ray", 2, environment=ray_cluster, first=8, second=1, third=8)
     assert build.communicate(timeout=120) == ("", "")
     assert build.returncode == 0
     assert_ran(tmp_path / "notes", first=8, second=1, third=8)
@@ -84,10 +39,10 @@ def test_what_a_rank_fails_of_is_one_line(
     failure: str,
     message: str,
     drive: Callable[..., Driven],
-    cluster: dict[str, str],
+    ray_cluster: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    build = drive("ray", 2, failure, environment=cluster, first=3, second=2)
+    build = drive("ray", 2, failure, environment=ray_cluster, first=3, second=2)
     _, error = build.communicate(timeout=120)
     assert error.startswith(message)
     assert error.count("\n") == 1
@@ -95,9 +50,9 @@ def test_what_a_rank_fails_of_is_one_line(
 
 
 def test_a_rank_whose_worker_was_lost_runs_again(
-    drive: Callable[..., Driven], cluster: dict[str, str], tmp_path: Path
+    drive: Callable[..., Driven], ray_cluster: dict[str, str], tmp_path: Path
 ) -> None:
-    build = drive("ray", 2, "killed once", environment=cluster, first=3, second=2)
+    build = drive("ray", 2, "killed once", environment=ray_cluster, first=3, second=2)
     _, error = build.communicate(timeout=120)
     assert error == ""
     assert_ran(tmp_path / "notes", first=3, second=2)
