@@ -62,7 +62,9 @@ class UntrustedCrate:
 
     `work` is a folder of ours for this crate alone: it holds the wrapper, a CARGO_HOME and the
     target folder, and is kept from call to call, so that a second check is incremental. What lies
-    in the target folder is as untrusted as the crate: it may hold links to anywhere.
+    in the target folder is as untrusted as the crate: it may hold links to anywhere. With a
+    `shared_target`, dependencies that others have compiled there are not compiled again, and one
+    that is hostile can lie to all who share it.
     """
 
     name: str
@@ -70,11 +72,12 @@ class UntrustedCrate:
     work: Path
     vendor: Path | None = None
     version: str = ""
+    shared_target: Path | None = None
 
     @property
     def target(self) -> Path:
         """The only folder that the crate can write."""
-        return self.work / "target"
+        return self.shared_target or self.work / "target"
 
     @property
     def records(self) -> Path:
@@ -83,7 +86,7 @@ class UntrustedCrate:
         For the library `name`, `name.argv` holds the working folder, rustc and its arguments and
         `name.env` the environment, each value ended by a zero byte.
         """
-        return self.target / "m31r-records"
+        return self.target / "m31r-records" / self.work.name
 
     @property
     def lock_file(self) -> Path:
@@ -111,8 +114,10 @@ def check_untrusted(
         return locked
     wrapper = crate.work / "wrapper"
     # A bare name would also mean an older version of itself that the crate depends on.
-    name = f"{crate.name}@{crate.version}" if crate.version else crate.source.resolve().as_uri()
-    command = [str(toolchain.cargo), "check", "--offline", "--quiet", "--package", name]
+    package = f"{crate.source.resolve().as_uri()}#{crate.name}"
+    if crate.version:
+        package = f"{crate.name}@{crate.version}"
+    command = [str(toolchain.cargo), "check", "--offline", "--quiet", "--package", package]
     command += ["--message-format=json", "--target-dir", str(crate.target)]
     return sandbox.run(
         [*command, *([f"--jobs={jobs}"] if jobs else [])],
