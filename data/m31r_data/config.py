@@ -103,6 +103,9 @@ class CompileConfig:
     Crates are checked when `enabled` and read from folders (`crates`). Limits hold for each: wall
     seconds, memory and disk of all its processes together. `jobs` is how many units of one crate
     are compiled at a time; where workers are as many as cores, more than one gains nothing.
+    `crates_together` crates share a sandbox and a target folder, so that dependencies are compiled
+    once: several times faster, and only for sources that are trusted as a whole, as a
+    distribution's are, since a hostile crate could then spoil the verdicts of those beside it.
     """
 
     enabled: bool = False
@@ -111,6 +114,7 @@ class CompileConfig:
     memory_mb: int = 4096
     disk_mb: int = 2048
     jobs: int = 1
+    crates_together: int = 1
     require_sandbox: bool = True
 
 

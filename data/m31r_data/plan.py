@@ -223,7 +223,8 @@ def _compiled_keys(units: Sequence[Unit], config: DataConfig) -> tuple[str, ...]
     vendor = config.compile.vendor
     listing = sorted(path.name for path in vendor.iterdir()) if vendor else []
     version = find_toolchain().version
-    common = key_of(_options(config.compile, "vendor"), listing, version, code_key("compile"))
+    options = _options(config.compile, "vendor", "crates_together")
+    common = key_of(options, listing, version, code_key("compile"))
     return tuple(key_of("compile", common, unit.name, unit.fingerprint) for unit in units)
 
 
@@ -257,7 +258,10 @@ def _missing(plan: Plan, config: DataConfig) -> dict[str, list[list[int]]]:
             lacking(plan.encoded, stores.encoded, everything if plan.encoded else ()),
             rank_bytes,
         ),
-        "crates": _chunks(sorted(crates) if config.compile.enabled else [], _CRATES_PER_RANK),
+        "crates": _chunks(
+            sorted(crates) if config.compile.enabled else [],
+            max(_CRATES_PER_RANK, config.compile.crates_together),
+        ),
     }
 
 

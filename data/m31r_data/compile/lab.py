@@ -246,8 +246,7 @@ class Laboratory:
         shutil.rmtree(self.scratch, ignore_errors=True)
         copy, out = self.scratch / "source", self.scratch / "out"
         out.mkdir(parents=True)
-        ignored = shutil.ignore_patterns(".git", "target")
-        shutil.copytree(self.crate.source, copy, symlinks=True, ignore=ignored)
+        shutil.copytree(self.crate.source, copy, symlinks=True, ignore=_not_source)
         for path in (copy, *(each for each in copy.rglob("*") if not each.is_symlink())):
             path.chmod(0o755 if path.is_dir() else 0o644)
         arguments, self._environment = call_for_copy(call, self.crate.source, copy, out)
@@ -292,6 +291,12 @@ def _share(said: _Said, batch: Batch) -> dict[int, list[Mapping[str, Any]]] | No
             return None
         found.setdefault(owner, []).append(error)
     return found
+
+
+def _not_source(folder: str, names: list[str]) -> set[str]:
+    """Return what of a crate's own folder is no part of it; further down, all names are modules'."""
+    at_top = "Cargo.toml" in names
+    return {".git", "target"}.intersection(names) if at_top else set()
 
 
 def _read_answer(answer: bytes) -> dict[str, Any]:

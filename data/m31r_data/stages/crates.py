@@ -61,17 +61,15 @@ class CheckCrates(PipelineStep):  # type: ignore[misc]
         toolchain = find_toolchain()
         sandbox = sandbox_for(config.compile, toolchain)
         to_break = frozenset(crates_to_break(plan, config))
-        for unit in plan.batches["crates"][rank]:
-            breaks = unit in to_break and not stores.repaired.has(plan.repaired[unit])
-            if breaks or not stores.compiled.has(plan.compiled[unit]):
-                with (
-                    tempfile.TemporaryDirectory(prefix="m31r-crate-") as work,
-                    self.track_time("crate"),
-                ):
-                    # The sandbox's user must reach what lies inside.
-                    Path(work).chmod(0o755)
-                    check = _CrateCheck(config, plan, stores, sandbox, toolchain, Path(work))
-                    check.run(unit, breaks=breaks)
+        with tempfile.TemporaryDirectory(prefix="m31r-crates-") as work:
+            # The sandbox's user must reach what lies inside.
+            Path(work).chmod(0o755)
+            check = _CrateCheck(config, plan, stores, sandbox, toolchain, Path(work))
+            for unit in plan.batches["crates"][rank]:
+                breaks = unit in to_break and not stores.repaired.has(plan.repaired[unit])
+                if breaks or not stores.compiled.has(plan.compiled[unit]):
+                    with self.track_time("crate"):
+                        check.run(unit, breaks=breaks)
         yield from ()
 
 
@@ -136,6 +134,7 @@ class _CrateCheck:
             CrateFolder(package, version, self.plan.units[unit].path),
             work=self.work,
             vendor=self.config.compile.vendor,
+            share=self.config.compile.crates_together > 1,
         )
         scratch = self.work / "scratch"
         try:

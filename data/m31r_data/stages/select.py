@@ -63,8 +63,13 @@ def chosen_pairs(
 
 def _masked(pair: RepairPair) -> RepairPair:
     """Take secrets and personal data out of what is shown; of the mended lines too."""
-    texts = ("prefix", "broken", "fixed", "suffix")
-    return replace(pair, **{name: mask_secrets(getattr(pair, name))[0] for name in texts})
+    return replace(
+        pair,
+        prefix=mask_secrets(pair.prefix)[0],
+        broken=mask_secrets(pair.broken)[0],
+        fixed=mask_secrets(pair.fixed)[0],
+        suffix=mask_secrets(pair.suffix)[0],
+    )
 
 
 def _originals(plan: Plan, stores: Stores, config: DataConfig) -> Iterator[RepairPair]:
