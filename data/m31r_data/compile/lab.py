@@ -294,7 +294,7 @@ def _share(said: _Said, batch: Batch) -> dict[int, list[Mapping[str, Any]]] | No
 
 
 def _not_source(folder: str, names: list[str]) -> set[str]:
-    """Return what of a crate's own folder is no part of it; further down, all names are modules'."""
+    """Return what of a crate's own folder is no part of it; further down, names are modules'."""
     at_top = "Cargo.toml" in names
     return {".git", "target"}.intersection(names) if at_top else set()
 
