@@ -17,6 +17,7 @@ from m31r_data.document import Document
 from m31r_data.executors import ExecutorName, Progress, Stage, run_stages
 from m31r_data.plan import Plan, Stores, load_plan, make_plan, save_plan, work_folder
 from m31r_data.records import read_prepared
+from m31r_data.store import KEY
 
 if TYPE_CHECKING:
     from datatrove.pipeline.base import PipelineStep
@@ -114,13 +115,11 @@ def _check_tokenizer(path: Path) -> None:
 
 def _stands(output: Path, plan: Plan) -> bool:
     """Whether `output` is the dataset that the plan would make, all of its files at their sizes."""
-    if not (output / "manifest.json").is_file():
-        return False
     try:
+        if (output / KEY).read_text(encoding="utf-8") != plan.build:
+            return False
         manifest = read_manifest(output)
-    except M31RError:
-        return False
-    if manifest.get("build") != plan.build:
+    except (OSError, M31RError):
         return False
     shards = [Shard(**shard) for shards in manifest["splits"].values() for shard in shards]
     return all(

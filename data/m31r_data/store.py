@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+# In a dataset's folder: the key of its build. The manifest says nothing of it, because keys depend
+# on when files were written, and the same input is to give the same manifest.
+KEY = "build.key"
 _PARTIAL = "partial-"
 
 

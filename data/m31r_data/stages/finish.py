@@ -24,6 +24,7 @@ from m31r_data.stages.dedup import Duplicates
 from m31r_data.stages.encode import COUNTS
 from m31r_data.stages.encode import DROPPED as DROPPED_BY_UNIT
 from m31r_data.stages.flow import Flow
+from m31r_data.store import KEY
 
 _EXAMPLES = 5
 
@@ -64,8 +65,8 @@ class Finish(PipelineStep):  # type: ignore[misc]
             ]
             for name in _split_names(summaries)
         }
-        details = _details(config, plan, stores, summaries, keys)
-        write_manifest(partial, splits, details)
+        write_manifest(partial, splits, _details(config, plan, stores, summaries))
+        (partial / KEY).write_text(plan.build, encoding="utf-8")
         _replace(partial, config.output)
         _forget(plan, stores, keys)
         yield from ()
@@ -76,7 +77,6 @@ def _details(
     plan: Plan,
     stores: Stores,
     summaries: list[dict[str, Any]],
-    keys: list[str],
 ) -> dict[str, Any]:
     """Return what the manifest says beside the shards."""
     units = [
@@ -90,7 +90,6 @@ def _details(
         return {**none, **_sum(counts[name] for counts in _counts(summaries))}
 
     return {
-        "build": plan.build,
         "tokenizer_sha256": hashlib.sha256(config.tokenizer_file.read_bytes()).hexdigest(),
         "sources": [source.path.name for source in config.sources],
         "options": shaping_options(config),
@@ -108,7 +107,6 @@ def _details(
         "masked": _sum(unit["masked"] for unit in units),
         "compiles": _sum(counts["compiles"] for counts in _counts(summaries)),
         "licences": _most_first(_sum(counts["licences"] for counts in _counts(summaries))),
-        "buckets": keys,
     }
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from m31r_core.shards import read_manifest
+from m31r_data.store import KEY
 from tests.data.executors.conftest import needs_ray
 from tests.data.executors.sample import (
     NEW_CRATE,
@@ -72,6 +74,17 @@ def test_another_folder(sample: Sample, reference: Path, tmp_path: Path) -> None
     output = tmp_path / "out" / "made"
     build(write_config(tmp_path / "other.toml", inputs), output, "--workers", "1")
     assert contents(output) == contents(reference)
+
+
+def test_files_that_were_written_at_another_time(
+    sample: Sample, reference: Path, tmp_path: Path
+) -> None:
+    inputs = shutil.copytree(sample.folder, tmp_path / "input", copy_function=shutil.copyfile)
+    output = tmp_path / "dataset"
+    build(write_config(tmp_path / "data.toml", inputs), output, "--workers", "1")
+    assert read_manifest(output) == read_manifest(reference)
+    old, new = contents(reference), contents(output)
+    assert {file for file in old | new if old.get(file) != new.get(file)} == {KEY}
 
 
 def test_a_second_build_does_nothing(sample: Sample, reference: Path) -> None:
