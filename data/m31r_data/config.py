@@ -58,13 +58,13 @@ class FilterConfig:
     max_bytes: int = 400_000
     max_mean_line: int = 120
     max_line: int = 4_000
-    max_garbage_share: float = 0.001
+    max_garbage_share: float = 0.005
     max_table_share: float = 0.5
     max_binding_share: float = 0.6
     max_doc_attribute_share: float = 0.1
     min_distinct_share: float = 0.2
     min_distinct_lines: int = 200
-    max_error_share: float = 0.02
+    max_error_share: float = 0.05
     skip_packages: tuple[str, ...] = ()
     skip_kinds: tuple[str, ...] = ("fixture",)
 
