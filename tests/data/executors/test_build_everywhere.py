@@ -69,18 +69,10 @@ def test_two_nodes_of_a_ray_cluster(
     assert contents(output) == contents(reference)
 
 
-def test_another_folder(sample: Sample, reference: Path, tmp_path: Path) -> None:
-    inputs = shutil.copytree(sample.folder, tmp_path / "elsewhere" / "moved")
+def test_another_folder_and_another_day(sample: Sample, reference: Path, tmp_path: Path) -> None:
+    inputs = tmp_path / "elsewhere" / "moved"
+    shutil.copytree(sample.folder, inputs, copy_function=shutil.copyfile)
     output = tmp_path / "out" / "made"
-    build(write_config(tmp_path / "other.toml", inputs), output, "--workers", "1")
-    assert contents(output) == contents(reference)
-
-
-def test_files_that_were_written_at_another_time(
-    sample: Sample, reference: Path, tmp_path: Path
-) -> None:
-    inputs = shutil.copytree(sample.folder, tmp_path / "input", copy_function=shutil.copyfile)
-    output = tmp_path / "dataset"
     build(write_config(tmp_path / "data.toml", inputs), output, "--workers", "1")
     assert read_manifest(output) == read_manifest(reference)
     old, new = contents(reference), contents(output)

@@ -93,9 +93,15 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             time.sleep(0.1)
         yield environment
     finally:
-        for daemon in daemons:
+        _queue(environment, "scancel", "--user", getpass.getuser())
+        # The node first: without its controller, it would wait for it.
+        for daemon in reversed(daemons):
             daemon.terminate()
-            daemon.wait(timeout=60)
+            try:
+                daemon.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
 
 
 def _free_ports() -> tuple[int, int]:
@@ -114,6 +120,11 @@ def _queue(environment: dict[str, str], *command: str) -> str:
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     return answer.stdout
+
+
+def _wait_until_empty(environment: dict[str, str]) -> None:
+    while _queue(environment, "squeue", "--noheader"):
+        time.sleep(0.1)
 
 
 @needs_slurm
@@ -145,8 +156,7 @@ def test_what_fails_takes_the_rest_out_of_the_queue(
     build = drive("slurm", 2, failure, slurm=OPTIONS, environment=slurm, first=2, second=2)
     _, error = build.communicate(timeout=120)
     assert re.fullmatch(message, error)
-    while _queue(slurm, "squeue", "--noheader"):
-        time.sleep(0.1)
+    _wait_until_empty(slurm)
     assert "second" not in {note["stage"] for note in notes(tmp_path / "notes")}
 
 
@@ -167,6 +177,7 @@ def test_a_detached_build_returns_its_jobs_and_blocks_another(
     assert error.startswith("M31RError: jobs of an earlier build are still queued")
     assert f"scancel {' '.join(jobs)}" in error
     subprocess.run(["scancel", *jobs], env={**os.environ, **slurm}, check=True)
+    _wait_until_empty(slurm)
 
 
 @needs_slurm
