@@ -58,7 +58,8 @@ def run_local(stages: Sequence[Stage], workers: int, logs: Path, progress: Progr
 def _in_pool(pool: ProcessPoolExecutor, executor: LocalStage) -> Iterator[bool]:
     """Yield what becomes of each rank, in the order in which they end."""
     ranks = range(executor.stage.tasks)
-    futures: list[Future[bool]] = [pool.submit(run_rank, executor, rank) for rank in ranks]
+    with _deaf_to_interrupts():
+        futures: list[Future[bool]] = [pool.submit(run_rank, executor, rank) for rank in ranks]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -87,10 +88,31 @@ def _worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that never hear of Ctrl-C: this one does, behind the block, and ends them.
+
+    Told of it themselves, they would each print a traceback, even while they start.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    # The processes inherit the mask. Other threads of this one have none: hence the handler.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _start_worker() -> None:
-    """Make this process a worker: silent, deaf to Ctrl-C, and gone when its parent is."""
+    """Make this process a worker: silent, and gone when its parent is."""
     logger.disable("datatrove")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

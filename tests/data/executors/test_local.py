@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -127,6 +128,22 @@ def test_ctrl_c_stops_all_workers_without_a_word(
     assert build.communicate(timeout=60) == ("", "")
     assert build.returncode == 130
     assert psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def test_ctrl_c_while_workers_start(drive: Callable[..., Driven]) -> None:
+    build = drive("local", 2, first=4)
+    process = psutil.Process(build.pid)
+    while not any("spawn_main" in " ".join(each.cmdline()) for each in _children(process)):
+        assert build.poll() is None, build.communicate()
+    os.killpg(build.pid, signal.SIGINT)
+    assert build.communicate(timeout=60) == ("", "")
+    assert build.returncode == 130
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [each for each in process.children() if each.is_running()]
+    return []
 
 
 def test_workers_do_not_outlive_a_killed_build(
