@@ -15,6 +15,7 @@ from m31r_core.tokenizer import Tokenizer
 from m31r_data.build import build_dataset
 from m31r_data.config import DataConfig, SourceConfig
 from m31r_data.split import SPLITS, split_of
+from m31r_train.cli import main
 from tests.data.conftest import pack_line, rust_file
 
 
@@ -114,3 +115,25 @@ def test_a_changed_shard_is_named(data_config: DataConfig) -> None:
 def test_a_missing_source_is_one_line(data_config: DataConfig, tmp_path: Path) -> None:
     with pytest.raises(M31RError, match="no such file or folder"):
         build_dataset(replace(data_config, sources=(SourceConfig(tmp_path / "none"),)))
+
+
+def test_the_commands_say_what_stands_there(
+    data_config: DataConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_dataset(data_config)
+    directory = str(data_config.output)
+    assert main(["data", "verify", directory]) == 0
+    assert "files whole" in capsys.readouterr().out
+
+    page = tmp_path / "page.html"
+    assert main(["data", "stats", directory, "--html", str(page)]) == 0
+    assert "near-duplicates" in capsys.readouterr().out
+    assert "MIT OR GPL-2.0-only" in page.read_text()
+
+    (data_config.output / "train-0001-00000.jsonl").write_text("{}")
+    (data_config.output / "train-0000-00000.index").unlink()
+    assert main(["data", "verify", directory]) == 1
+    captured = capsys.readouterr()
+    assert "train-0001-00000.jsonl: checksum does not match" in captured.out
+    assert "train-0000-00000.index: No such file" in captured.out
+    assert "2 of" in captured.err
