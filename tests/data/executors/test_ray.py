@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +79,11 @@ def test_without_an_address_a_cluster_lives_as_long_as_the_build(
     ports = [each for process in family for each in process.net_connections("inet")]
     listening = {each.laddr.ip for each in ports if each.status == psutil.CONN_LISTEN}
     assert listening <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    # Nobody is left to remove it.
+    command = " ".join(arg for process in family for arg in process.cmdline())
+    [folder] = set(re.findall(r"/[\w./-]*m31r-ray-\w+", command))
     # Ray's agents, which run nothing of ours, may take minutes to notice.
     ours = [process for process in family if "Agent" not in process.name()]
     build.kill()
     assert psutil.wait_procs(ours, timeout=60)[1] == []
+    shutil.rmtree(folder, ignore_errors=True)
