@@ -40,9 +40,11 @@ min_example = 48
 """
 
 DATA = """\
-sources = ["{root}/crates"]
 output = "{root}/dataset"
 tokenizer_file = "{root}/tokenizer.json"
+
+[[sources]]
+path = "{root}/crates"
 
 [splits]
 valid = 0.2
@@ -100,7 +102,7 @@ def crates(tmp_path: Path) -> Path:
 def test_from_crates_to_ghost_text(crates: Path) -> None:
     command("m31r-train", "tokenizer", crates / "data.toml", "--workers", 1)
     command("m31r-train", "data", "build", crates / "data.toml", "--workers", 2)
-    assert "shards whole" in command("m31r-train", "data", "verify", crates / "dataset")
+    assert "files whole" in command("m31r-train", "data", "verify", crates / "dataset")
 
     command("m31r-train", "run", crates / "train.toml")
     command("m31r-train", "run", crates / "train.toml", "--resume", "--set", "plan.steps=6")

@@ -47,6 +47,9 @@ def data_build(
         made = build_dataset(
             config, workers=workers, executor=executor, until=until, progress=progress
         )
+    if executor == "slurm" and config.slurm.detach:
+        print(f"{config.output}: queued; see squeue")
+        return 0
     if until != "all":
         return 0
     if not made:
