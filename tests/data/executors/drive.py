@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.data.executors.steps import stages
 
 
 def main() -> int:
+    # A test run that was started in the background ignores Ctrl-C, and what it starts does too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = json.loads(sys.argv[1])
     folder = Path(options["folder"])
     try:
