@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datatrove.pipeline.base import PipelineStep
 
 from m31r_core.prompt import repair_example
 from m31r_core.shards import DocumentRecord, ShardWriter
 from m31r_core.tokenizer import Tokenizer
 from m31r_data.config import DataConfig
-from m31r_data.plan import Plan, Stores, load_plan, work_folder
+from m31r_data.plan import Plan, Stores
 from m31r_data.records import write_lines
 from m31r_data.slices import Encoded, buckets_in, read_slice
 from m31r_data.split import order_of, split_of
 from m31r_data.stages.crates import labels
 from m31r_data.stages.dedup import Duplicates
-from m31r_data.stages.flow import Flow
+from m31r_data.stages.flow import BuildStep
 from m31r_data.stages.prepare import NAMES
 from m31r_data.stages.select import chosen_pairs
 from m31r_data.store import key_of
@@ -32,26 +31,20 @@ BUCKET = "bucket.json"
 DROPPED = "dropped.jsonl.zst"
 
 
-class AssembleBuckets(PipelineStep):  # type: ignore[misc]
+class AssembleBuckets(BuildStep):
     """Write the shards of the rank's bucket."""
 
-    name, type = "assemble", "M31R"
+    name = "assemble"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Leave one result: shard files, and a summary that the manifest is made of."""
         config = self._config
-        plan, stores = load_plan(config), Stores(work_folder(config))
         duplicates = Duplicates(plan, stores)
         key = bucket_key(plan, stores, config, duplicates, rank)
         if stores.assembled.has(key):
             return
         with stores.assembled.writing(key, f"bucket {rank}") as folder, self.track_time():
             _write_bucket(folder, plan, stores, config, duplicates, rank)
-        yield from ()
 
 
 def bucket_key(

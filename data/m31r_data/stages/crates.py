@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datatrove.pipeline.base import PipelineStep
-
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain, find_toolchain
 from m31r_data.compile.lab import Laboratory, LaboratoryError
@@ -31,9 +29,9 @@ from m31r_data.config import DataConfig
 from m31r_data.document import Document
 from m31r_data.mutate.crate_pairs import run_crate
 from m31r_data.mutate.pairs import RepairPair, SourceFile
-from m31r_data.plan import Plan, Stores, crates_to_break, load_plan, work_folder
+from m31r_data.plan import Plan, Stores, crates_to_break
 from m31r_data.records import read_prepared, write_lines
-from m31r_data.stages.flow import Flow
+from m31r_data.stages.flow import BuildStep
 from m31r_data.stages.prepare import DOCUMENTS
 from m31r_data.units import Unit
 
@@ -45,19 +43,14 @@ PAIRS = "pairs.jsonl.zst"
 Label = Callable[[str], tuple[str, str]]
 
 
-class CheckCrates(PipelineStep):  # type: ignore[misc]
+class CheckCrates(BuildStep):
     """Check the rank's crates, and break those that compile where pairs are wanted."""
 
-    name, type = "crates", "M31R"
+    name = "crates"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write a verdict, and with `repair` pairs, for every crate that has none yet."""
         config = self._config
-        plan, stores = load_plan(config), Stores(work_folder(config))
         toolchain = find_toolchain()
         sandbox = sandbox_for(config.compile, toolchain)
         to_break = frozenset(crates_to_break(plan, config))
@@ -70,7 +63,6 @@ class CheckCrates(PipelineStep):  # type: ignore[misc]
                 if breaks or not stores.compiled.has(plan.compiled[unit]):
                     with self.track_time("crate"):
                         check.run(unit, breaks=breaks)
-        yield from ()
 
 
 @dataclass(frozen=True)

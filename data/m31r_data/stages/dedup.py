@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from datatrove.pipeline.base import PipelineStep
 from numpy.typing import NDArray
 
-from m31r_data.config import DataConfig
 from m31r_data.dedup.bands import candidate_pairs, exact_pairs
 from m31r_data.dedup.resolve import duplicates
 from m31r_data.dedup.sketch import SketchFile
-from m31r_data.plan import Plan, Stores, load_plan, work_folder
-from m31r_data.stages.flow import Flow
+from m31r_data.plan import Plan, Stores
+from m31r_data.stages.flow import BuildStep
 from m31r_data.store import key_of
 
 # Ranks that the bands are shared out to.
@@ -26,18 +24,13 @@ _PAIRS = "pairs.npy"
 _DUPLICATES = "duplicates.npy"
 
 
-class FindCandidates(PipelineStep):  # type: ignore[misc]
+class FindCandidates(BuildStep):
     """Pair the documents that fall together in a band, for every eighth band."""
 
-    name, type = "candidates", "M31R"
+    name = "candidates"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write the pairs of the rank's bands; the first rank pairs exact duplicates too."""
-        plan, stores = load_plan(self._config), Stores(work_folder(self._config))
         if stores.duplicates.has(plan.duplicates):
             return
         files = _sketches(plan, stores)
@@ -48,21 +41,15 @@ class FindCandidates(PipelineStep):  # type: ignore[misc]
                 with stores.candidates.writing(key, f"band {band}") as folder, self.track_time():
                     pairs = exact_pairs(files) if band < 0 else candidate_pairs(files, band)
                     np.save(folder / _PAIRS, pairs)
-        yield from ()
 
 
-class DecideDuplicates(PipelineStep):  # type: ignore[misc]
+class DecideDuplicates(BuildStep):
     """Decide every candidate and write down which documents go, and which they are copies of."""
 
-    name, type = "duplicates", "M31R"
+    name = "duplicates"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write the one result of all bands."""
-        plan, stores = load_plan(self._config), Stores(work_folder(self._config))
         if stores.duplicates.has(plan.duplicates):
             return
         config = self._config.dedup
@@ -73,7 +60,6 @@ class DecideDuplicates(PipelineStep):  # type: ignore[misc]
             rows = np.stack([found.document, found.kept, found.exact.astype(np.int64)], axis=1)
             np.save(folder / _DUPLICATES, rows)
         stores.candidates.prune(())
-        yield from ()
 
 
 class Duplicates:

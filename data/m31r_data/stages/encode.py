@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from datatrove.pipeline.base import PipelineStep
 
 from m31r_core.shards import DocumentRecord
 from m31r_core.tokenizer import Tokenizer
@@ -18,11 +17,11 @@ from m31r_data.config import DataConfig
 from m31r_data.derive.fim import fim_examples
 from m31r_data.derive.plan import plan_examples
 from m31r_data.document import Document
-from m31r_data.plan import Stores, load_plan, work_folder
+from m31r_data.plan import Plan, Stores
 from m31r_data.records import Prepared, read_prepared, write_lines
 from m31r_data.slices import Encoded, write_slices
 from m31r_data.split import bucket_of
-from m31r_data.stages.flow import Flow
+from m31r_data.stages.flow import BuildStep
 from m31r_data.stages.prepare import DOCUMENTS
 
 COUNTS = "counts.json"
@@ -31,19 +30,14 @@ _EXAMPLES = 5
 _HEAD = 400
 
 
-class EncodeUnits(PipelineStep):  # type: ignore[misc]
+class EncodeUnits(BuildStep):
     """Encode the documents of the rank's units, and count what each filter took."""
 
-    name, type = "encode", "M31R"
+    name = "encode"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write one result a unit."""
         config = self._config
-        plan, stores = load_plan(config), Stores(work_folder(config))
         tokenizer = Tokenizer.load(config.tokenizer_file)
         for unit in plan.batches["encode"][rank]:
             key = plan.encoded[unit]
@@ -55,7 +49,6 @@ class EncodeUnits(PipelineStep):  # type: ignore[misc]
                 write_slices(folder, _entries(path, tokenizer, config, counts))
                 write_lines(folder / DROPPED, counts.dropped_rows)
                 (folder / COUNTS).write_text(json.dumps(counts.summary(), ensure_ascii=False))
-        yield from ()
 
 
 @dataclass

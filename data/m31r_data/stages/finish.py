@@ -10,38 +10,31 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from datatrove.pipeline.base import PipelineStep
-
 from m31r_core.errors import M31RError
 from m31r_core.shards import TOKENIZER, Shard, shard_files, write_manifest
 from m31r_data.config import DataConfig
 from m31r_data.funnel import funnel
-from m31r_data.plan import Plan, Stores, load_plan, shaping_options, work_folder
+from m31r_data.plan import Plan, Stores, shaping_options
 from m31r_data.records import read_lines
 from m31r_data.split import SPLITS
 from m31r_data.stages.assemble import BUCKET, DROPPED, bucket_key
 from m31r_data.stages.dedup import Duplicates
 from m31r_data.stages.encode import COUNTS
 from m31r_data.stages.encode import DROPPED as DROPPED_BY_UNIT
-from m31r_data.stages.flow import Flow
+from m31r_data.stages.flow import BuildStep
 from m31r_data.store import KEY
 
 _EXAMPLES = 5
 
 
-class Finish(PipelineStep):  # type: ignore[misc]
+class Finish(BuildStep):
     """Put the buckets together beside the old dataset, then take its place."""
 
-    name, type = "finish", "M31R"
+    name = "finish"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write the dataset. Raises M31RError when no document is left."""
         config = self._config
-        plan, stores = load_plan(config), Stores(work_folder(config))
         duplicates = Duplicates(plan, stores)
         keys = [
             bucket_key(plan, stores, config, duplicates, bucket) for bucket in range(config.buckets)
@@ -69,7 +62,6 @@ class Finish(PipelineStep):  # type: ignore[misc]
         (partial / KEY).write_text(plan.build, encoding="utf-8")
         _replace(partial, config.output)
         _forget(plan, stores, keys)
-        yield from ()
 
 
 def _details(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from datatrove.pipeline.base import PipelineStep
 
+from m31r_data.config import DataConfig
 from m31r_data.document import Document
+from m31r_data.plan import Plan, Stores, load_plan, work_folder
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,25 @@ class Item:
 
 
 Flow = Iterator[Item]
+
+
+class BuildStep(PipelineStep):  # type: ignore[misc]
+    """A step that is all of a stage: it reads and writes the stores, and passes nothing on."""
+
+    type = "M31R"
+
+    def __init__(self, config: DataConfig) -> None:
+        super().__init__()
+        self._config = config
+
+    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+        """Do the rank's share of the plan that stands in the work folder."""
+        self.work(load_plan(self._config), Stores(work_folder(self._config)), rank, world_size)
+        yield from ()
+
+    @abstractmethod
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
+        """Write the results of `rank` that are not there yet."""
 
 
 class EachDocument(PipelineStep):  # type: ignore[misc]

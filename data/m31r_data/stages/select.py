@@ -6,43 +6,35 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from datatrove.pipeline.base import PipelineStep
-
 from m31r_data.config import DataConfig
 from m31r_data.mutate.pairs import RepairPair
 from m31r_data.mutate.select import key_of as choice_of
 from m31r_data.mutate.select import select
-from m31r_data.plan import Plan, Stores, crates_to_break, load_plan, work_folder
+from m31r_data.plan import Plan, Stores, crates_to_break
 from m31r_data.records import read_lines
 from m31r_data.secrets import mask_secrets
 from m31r_data.stages.crates import PAIRS, path_inside
 from m31r_data.stages.dedup import Duplicates
-from m31r_data.stages.flow import Flow
+from m31r_data.stages.flow import BuildStep
 from m31r_data.stages.prepare import NAMES
 
 _CHOSEN = "chosen.json"
 
 
-class SelectPairs(PipelineStep):  # type: ignore[misc]
+class SelectPairs(BuildStep):
     """Choose among the pairs of files that are not copies of others."""
 
-    name, type = "select", "M31R"
+    name = "select"
 
-    def __init__(self, config: DataConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> Flow:
+    def work(self, plan: Plan, stores: Stores, rank: int, world_size: int) -> None:
         """Write the ids of those that are kept."""
         config = self._config
-        plan, stores = load_plan(config), Stores(work_folder(config))
         if stores.selected.has(plan.selected):
             return
         with stores.selected.writing(plan.selected, "all") as folder, self.track_time():
             keys = (choice_of(pair) for pair in _originals(plan, stores, config))
             chosen = select(keys, config.repair, config.seed)
             (folder / _CHOSEN).write_text(json.dumps(chosen))
-        yield from ()
 
 
 def chosen_pairs(
