@@ -57,6 +57,8 @@ class Row:
 
 def main() -> int:
     arguments = _parser().parse_args()
+    if arguments.dir:
+        arguments.dir.mkdir(parents=True, exist_ok=True)
     rows = [measure(size, arguments) for size in arguments.sizes]
     ratios = compare(rows)
     _print(rows, ratios)
