@@ -25,7 +25,7 @@ _DUPLICATES = "duplicates.npy"
 
 
 class FindCandidates(BuildStep):
-    """Pair the documents that fall together in a band, for every eighth band."""
+    """Pair the documents that fall together in a band, in every band that is the rank's."""
 
     name = "candidates"
 
