@@ -388,13 +388,19 @@ def gone(number: str) -> bool:
 
 
 def write_crate(folder: Path, build: str, macro: str) -> Path:
-    """A package with a build script, and a procedural macro that it uses."""
+    """A package with a build script, and a procedural macro that it uses.
+
+    The build script depends on the macro's crate, so that they run one after the other: one that
+    fills the sandbox with processes would keep the other from being linked.
+    """
     files = {
         "Cargo.toml": """[package]
 name = "hostile"
 version = "0.1.0"
 edition = "2021"
 [dependencies]
+evil = { path = "evil" }
+[build-dependencies]
 evil = { path = "evil" }
 """,
         "build.rs": build,

@@ -92,7 +92,7 @@ def test_a_run_can_start_from_the_weights_of_another(train_config: TrainConfig) 
     started = Trainer(replace(train_config, seed=9, start_from=folder))
     loaded, _ = load_checkpoint(folder)
     for name, value in loaded.state_dict().items():
-        assert torch.equal(started.optimiser.master[name], value)
+        assert torch.equal(started.replica.optimiser.master[name], value)
 
 
 def test_a_damaged_checkpoint_is_named(train_config: TrainConfig) -> None:

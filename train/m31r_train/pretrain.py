@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from m31r_core.config import load_toml
 from m31r_core.errors import ConfigError, M31RError
-from m31r_core.model import Decoder, load_checkpoint
 from m31r_core.shards import MANIFEST, TOKENIZER, TokenDataset
 from m31r_core.tokenizer import Tokenizer
 from m31r_train import checkpoint
 from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
 from m31r_train.loader import RowLoader
-from m31r_train.loss import ChunkLoss, chunk_loss, cross_entropy
 from m31r_train.mixture import open_rows
-from m31r_train.optimiser import MasterOptimiser, schedule
+from m31r_train.optimiser import schedule
+from m31r_train.replica import Replica, StepResult
 from m31r_train.report import RunLog
 from m31r_train.rows import Batch
 
@@ -43,15 +40,6 @@ def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """What a step measured: `loss` in nats a token (weighted mean), gradient norm, tokens."""
-
-    loss: float
-    grad_norm: float
-    tokens: int
-
-
 class Trainer:
     """A run in memory: model, optimiser and data, all as the configuration says."""
 
@@ -68,12 +56,8 @@ class Trainer:
                 f"{config.dataset} has {self.tokenizer.vocab_size} tokens"
             )
         self.loader = open_rows(config.dataset, "train", self.tokenizer, config.loader, config.seed)
-        model = _initial_model(config)
-        self.optimiser = MasterOptimiser(model.to(config.device), config.optimiser)
-        self.model = model.to(getattr(torch, config.dtype))
+        self.replica = Replica(config)
         self.position = Position(0, 0, 0)
-        self._hidden = torch.compile(self.model.hidden) if config.compile else self.model.hidden
-        self._chunk: ChunkLoss = torch.compile(chunk_loss) if config.compile else chunk_loss
 
     def train(self, *, resume: bool = False) -> None:
         """Run to the plan's last step, logging, validating and saving on the way."""
@@ -98,15 +82,15 @@ class Trainer:
         """Take the newest checkpoint of the run's folder."""
         newest = checkpoint.checkpoints(self.config.output)[-1]
         state, self.position = checkpoint.load_run(newest)
-        self.optimiser.load_state(state)
+        self.replica.load_state(state)
 
     def save(self) -> Path:
         """Write a checkpoint for the present step and return its folder."""
         folder = self.config.output / f"step-{self.position.step:06d}"
         checkpoint.save_run(
             folder,
-            weights=self.optimiser.master,
-            state=self.optimiser.state(),
+            weights=self.replica.weights(),
+            state=self.replica.state(),
             config=self.config.model,
             tokenizer=self.tokenizer,
             position=self.position,
@@ -119,38 +103,17 @@ class Trainer:
         """Do one optimiser step on as many micro-batches as the plan's batch holds."""
         plan = self.config.plan
         row_tokens = plan.micro_rows * self.config.loader.sequence
-        loss, weight, tokens = 0.0, 0.0, 0
-        for _ in range(plan.batch_tokens // row_tokens):
-            batch = next(batches)
-            total = self.loss(batch)
-            total.backward()
-            loss += float(total.detach())
-            weight += float(batch.weights.sum())
-            tokens += int((batch.weights > 0).sum())
-        factor = schedule(self.position.step, plan)
-        norm = self.optimiser.step(factor, 1.0 / weight)
-        if not math.isfinite(loss) or not math.isfinite(norm):
+        micro = [next(batches) for _ in range(plan.batch_tokens // row_tokens)]
+        result = self.replica.step(micro, schedule(self.position.step, plan))
+        if not result.applied:
             raise M31RError(f"step {self.position.step}: the loss is not finite; lower the rates")
         self.position = Position(
             self.position.step + 1,
             self.position.rows + plan.batch_tokens // self.config.loader.sequence,
-            self.position.tokens + tokens,
+            self.position.tokens + result.tokens,
         )
-        return StepResult(loss / weight, norm, tokens)
+        return result
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the weighted sum of negative log likelihoods of a batch, in nats."""
-        device = self.config.device
-        hidden = self._hidden(torch.from_numpy(batch.inputs).to(device))
-        return cross_entropy(
-            hidden.flatten(0, 1),
-            self.model.model.embed_tokens.weight,
-            torch.from_numpy(batch.targets).to(device).flatten(),
-            torch.from_numpy(batch.weights).to(device).flatten(),
-            self._chunk,
-        )
-
-    @torch.no_grad()
     def validate(self) -> float:
         """Return the mean negative log likelihood of the valid split, nats a token.
 
@@ -160,13 +123,8 @@ class Trainer:
         rows, each = self.config.valid_rows, self.config.plan.micro_rows
         dataset = TokenDataset.open(self.config.dataset, "valid")
         loader = RowLoader(dataset, self.tokenizer, self.config.loader, _VALID_SEED)
-        total = count = 0.0
-        for first in range(0, max(rows // each, 1) * each, each):
-            batch = loader.batch(first, each)
-            flat = Batch(batch.inputs, batch.targets, (batch.weights > 0).astype("float32"))
-            total += float(self.loss(flat))
-            count += float(flat.weights.sum())
-        return total / count
+        firsts = range(0, max(rows // each, 1) * each, each)
+        return self.replica.mean_loss([loader.batch(first, each) for first in firsts])
 
     def bytes_per_token(self) -> float:
         """Return the mean number of bytes that a token of the valid split stands for."""
@@ -214,12 +172,3 @@ class Trainer:
 
 def _dataset_id(directory: Path) -> str:
     return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]
-
-
-def _initial_model(config: TrainConfig) -> Decoder:
-    if config.start_from is None:
-        return Decoder(config.model)
-    model, found = load_checkpoint(config.start_from)
-    if found != config.model:
-        raise ConfigError(f"{config.start_from}: another model than 'model' describes")
-    return model

@@ -15,7 +15,7 @@ from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
 
 if TYPE_CHECKING:
-    from m31r_train.pretrain import StepResult
+    from m31r_train.replica import StepResult
 
 
 class RunLog:
