@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -154,3 +155,17 @@ def test_the_committed_configurations_load(capsys: pytest.CaptureFixture[str]) -
     for path in sorted(Path("configs/train").glob("*.toml")):
         assert main(["info", str(path)]) == 0
         assert "parameters" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_not_finite_changes_nothing(train_config: TrainConfig) -> None:
+    trainer = Trainer(train_config)
+    micro = [trainer.loader.batch(0, 2)]
+    assert trainer.replica.step(micro, 1.0).applied
+    before = {name: value.clone() for name, value in trainer.replica.state().items()}
+    broken = replace(micro[0], weights=micro[0].weights * np.float32("inf"))
+    result = trainer.replica.step([broken], 1.0)
+    assert not result.applied
+    after = trainer.replica.state()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert trainer.replica.step(micro, 1.0).applied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,21 +50,29 @@ class MasterOptimiser:
         """Update with the gradients that the model has collected, and clear them.
 
         `factor` multiplies the learning rates, `scale` the gradients (one over the sum of the
-        loss's weights). Returns the gradient's norm before clipping.
+        loss's weights). Returns the gradient's norm before clipping. When it is not finite, the
+        weights and the optimisers' state stay as they are.
         """
         for name, parameter in self._model.items():
             if parameter.grad is None:
                 raise ValueError(f"no gradient for {name}")
             self.master[name].grad = parameter.grad.float().mul_(scale)
             parameter.grad = None
-        norm = nn.utils.clip_grad_norm_(self.master.values(), self._config.clip_norm)
+        gradients = [value.grad for value in self.master.values() if value.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if math.isfinite(norm):
+            nn.utils.clip_grads_with_norm_(self.master.values(), self._config.clip_norm, norm)
+            self._update(factor)
+            self.write_back()
+        for value in self.master.values():
+            value.grad = None
+        return float(norm)
+
+    def _update(self, factor: float) -> None:
         for optimiser, rate in self._rates():
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
             optimiser.step()
-            optimiser.zero_grad()
-        self.write_back()
-        return float(norm)
 
     @torch.no_grad()
     def write_back(self) -> None:

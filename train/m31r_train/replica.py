@@ -51,7 +51,8 @@ class Replica:
             loss += float(total.detach())
             weight += float(batch.weights.sum())
             tokens += int((batch.weights > 0).sum())
-        norm = self.optimiser.step(factor, 1.0 / weight)
+        # A loss that is not finite makes the norm so, and then no weight changes.
+        norm = self.optimiser.step(factor, 1.0 / weight if math.isfinite(loss) else math.nan)
         return StepResult(loss / weight, norm, tokens, math.isfinite(loss) and math.isfinite(norm))
 
     def loss(self, batch: Batch) -> Tensor:
