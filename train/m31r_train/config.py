@@ -82,11 +82,16 @@ class PlanConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """Muon for the blocks' matrices, AdamW for embeddings and norms."""
+    """Muon for the blocks' matrices, AdamW for embeddings and norms.
+
+    `muon_iterations` are those of the Newton-Schulz method that makes an update orthogonal; their
+    cost does not depend on the batch, so that a trial on few tokens may want fewer.
+    """
 
     muon_rate: float = 0.02
     muon_momentum: float = 0.95
     muon_weight_decay: float = 0.0
+    muon_iterations: int = 5
     adamw_rate: float = 0.004
     adamw_betas: tuple[float, ...] = (0.9, 0.95)
     adamw_weight_decay: float = 0.0
