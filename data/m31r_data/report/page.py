@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from m31r_data.report.charts import Bar, bar_chart
 from m31r_data.report.facts import Amount, Facts, Reason, count, facts_of, share, short
-from m31r_data.report.markup import shown
+from m31r_data.report.markup import section, shown, style, table
 
 TEMPLATE = Path(__file__).with_name("page.html")
 BARS = 20
@@ -33,10 +33,12 @@ def html_report(manifest: Mapping[str, Any]) -> str:
         _counts("Does it compile?", "answer", facts.compiles, "files"),
         _counts("Masked", "kind", facts.masked, "times"),
     ]
-    body = "\n".join(section for section in sections if section)
+    body = "\n".join(filter(None, sections))
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(
-        summary=_summary(facts), body=body or "<p>The manifest holds no statistics.</p>"
+        style=style(),
+        summary=_summary(facts),
+        body=body or "<p>The manifest holds no statistics.</p>",
     )
 
 
@@ -73,8 +75,10 @@ def _funnel(funnel: Sequence[Amount]) -> str:
         )
         for row in funnel
     ]
-    table = _table(("step", "files", "", "bytes", "tokens"), rows)
-    return _section("What is left after each step", bar_chart("Bytes after each step", bars), table)
+    numbers = table(("step", "files", "", "bytes", "tokens"), rows)
+    return section(
+        "What is left after each step", bar_chart("Bytes after each step", bars), numbers
+    )
 
 
 def _reasons(reasons: Sequence[Reason]) -> str:
@@ -86,7 +90,7 @@ def _reasons(reasons: Sequence[Reason]) -> str:
         for each in reasons[:BARS]
     ]
     details = "\n".join(_details(reason) for reason in reasons)
-    return _section("What was left out, and why", bar_chart("Files by reason", bars), details)
+    return section("What was left out, and why", bar_chart("Files by reason", bars), details)
 
 
 def _files(amount: Amount, total: int) -> str:
@@ -110,7 +114,7 @@ def _splits(facts: Facts) -> str:
     parts = []
     if facts.splits:
         rows = [(row.name, *(count(getattr(row, key)) for key in _FILES)) for row in facts.splits]
-        parts.append(_table(("split", *_FILES), rows))
+        parts.append(table(("split", *_FILES), rows))
     if facts.sets:
         splits = list(dict.fromkeys(name for each in facts.sets.values() for name in each))
         bars = [
@@ -122,8 +126,8 @@ def _splits(facts: Facts) -> str:
             (name, *(count(each.get(split, 0)) for split in splits))
             for name, each in facts.sets.items()
         ]
-        parts.append(_table(("set", *splits), rows))
-    return _section("Splits and sets", *parts) if parts else ""
+        parts.append(table(("set", *splits), rows))
+    return section("Splits and sets", *parts) if parts else ""
 
 
 def _counts(title: str, name: str, counts: Mapping[str, int], unit: str) -> str:
@@ -132,26 +136,11 @@ def _counts(title: str, name: str, counts: Mapping[str, int], unit: str) -> str:
     total = sum(counts.values())
     items = list(counts.items())
     bars = [Bar(key, number, f"{count(number)} ({share(number, total)})") for key, number in items]
-    table = _table((name, unit), [(key, count(number)) for key, number in items])
+    numbers = table((name, unit), [(key, count(number)) for key, number in items])
     if len(items) <= BARS:
-        return _section(title, bar_chart(title, bars))
-    return _section(
+        return section(title, bar_chart(title, bars))
+    return section(
         title,
         bar_chart(title, bars[:BARS]),
-        f"<details><summary>All {len(items)}</summary>{table}</details>",
+        f"<details><summary>All {len(items)}</summary>{numbers}</details>",
     )
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{shown(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{shown(cell)}</th>' for cell in header)
-    lines = "\n".join(
-        f'<tr><th scope="row">{shown(row[0])}</th>'
-        + "".join(f"<td>{shown(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{lines}\n</tbody></table>"
