@@ -1,11 +1,18 @@
-"""Checkpoints: a Hugging Face folder, and beside it what a run needs to go on exactly."""
+"""Checkpoints: a Hugging Face folder, and beside it what a run needs to go on exactly.
+
+A folder gets its name only when every file in it is on the disk, so a run may be killed at any
+moment. `checksums.json` tells what each file should be: disks and copies fail too.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -20,6 +27,8 @@ from m31r_core.tokenizer import Tokenizer
 _STATE = "trainer.safetensors"
 _POSITION = "trainer.json"
 _RUN = "m31r_run.json"
+_CHECKSUMS = "checksums.json"
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -41,37 +50,125 @@ def save_run(
     position: Position,
     run: Mapping[str, object],
 ) -> None:
-    """Write a checkpoint to `directory`, whole or not at all.
+    """Write a checkpoint to `directory`, whole or not at all, in the place of one that is there.
 
     `weights` (a state dict) are stored in bfloat16 for other tools, `state` (see
-    MasterOptimiser) in full. `run` describes the run, for the bundle's manifest.
+    MasterOptimiser) in full. `run` describes the run, for the bundle's manifest. Raises M31RError
+    naming the folder when it cannot be written; then nothing is left of it.
     """
-    partial = directory.with_name(f"{directory.name}.partial")
+    partial = directory.with_name(f"{directory.name}{_PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
-    rounded = {name: value.detach().to(torch.bfloat16) for name, value in weights.items()}
-    save_checkpoint(partial, rounded, config, tokenizer)
-    save_file({name: value.contiguous() for name, value in state.items()}, partial / _STATE)
-    (partial / _POSITION).write_text(json.dumps(vars(position)) + "\n")
-    (partial / _RUN).write_text(json.dumps(run, indent=2) + "\n")
-    partial.replace(directory)
+    try:
+        rounded = {name: value.detach().to(torch.bfloat16) for name, value in weights.items()}
+        save_checkpoint(partial, rounded, config, tokenizer)
+        save_file({name: value.contiguous() for name, value in state.items()}, partial / _STATE)
+        (partial / _POSITION).write_text(json.dumps(asdict(position)) + "\n")
+        (partial / _RUN).write_text(json.dumps(run, indent=2) + "\n")
+        checksums = {path.name: _flushed_sha256(path) for path in sorted(partial.iterdir())}
+        (partial / _CHECKSUMS).write_text(json.dumps(checksums, indent=2) + "\n")
+        _flushed_sha256(partial / _CHECKSUMS)
+        _flush_folder(partial)
+        if directory.exists():
+            _discard(directory)
+        partial.rename(directory)
+        _flush_folder(directory.parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise M31RError(f"{directory}: cannot write the checkpoint ({_reason(error)})") from error
 
 
 def load_run(directory: Path) -> tuple[dict[str, Tensor], Position]:
-    """Read what `save_run` wrote. Raises M31RError naming the file."""
+    """Read what `save_run` wrote. Raises M31RError naming the file that is not as it was."""
+    _verify(directory)
     try:
         position = Position(**json.loads((directory / _POSITION).read_text()))
         return load_file(directory / _STATE), position
     except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise M31RError(f"{directory}: not a whole checkpoint ({error})") from error
+        raise M31RError(f"{directory}: not a whole checkpoint ({_reason(error)})") from error
+
+
+def load_newest(
+    output: Path, report: Callable[[str], None]
+) -> tuple[Path, dict[str, Tensor], Position]:
+    """Read the newest whole checkpoint of a run's folder: its folder, state and position.
+
+    `report` is told of every damaged one that was newer. Raises M31RError when none is whole.
+    """
+    for folder in reversed(checkpoints(output)):
+        try:
+            return folder, *load_run(folder)
+        except M31RError as error:
+            report(f"skipped: {error}")
+    raise M31RError(f"{output}: no whole checkpoint; choose another output to start anew")
 
 
 def checkpoints(output: Path) -> list[Path]:
     """Return the checkpoints of a run's folder, oldest first."""
-    found = [path for path in output.glob("step-*") if path.suffix != ".partial"]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    found = [path for path in output.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    return sorted(found, key=_step)
 
 
-def prune(output: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints."""
-    for path in checkpoints(output)[:-keep]:
+def prune(newest: Path, keep: int) -> None:
+    """Remove what is older than the `keep` checkpoints of the run up to `newest`."""
+    up_to = [path for path in checkpoints(newest.parent) if _step(path) <= _step(newest)]
+    for path in up_to[:-keep]:
+        _discard(path)
+
+
+def remove_partial(output: Path) -> None:
+    """Remove what a killed run had not finished writing, or removing."""
+    for path in output.glob(f"step-*{_PARTIAL}"):
         shutil.rmtree(path)
+
+
+def _verify(directory: Path) -> None:
+    """Compare every file with its checksum. Checkpoints of before there were any pass."""
+    path = directory / _CHECKSUMS
+    if not path.exists():
+        return
+    try:
+        checksums = json.loads(path.read_text())
+        for name, expected in checksums.items():
+            if _sha256(directory / name) != expected:
+                raise M31RError(f"{directory}: not a whole checkpoint ({name}: sha256 differs)")
+    except (OSError, ValueError, AttributeError) as error:
+        raise M31RError(f"{directory}: not a whole checkpoint ({_reason(error)})") from error
+
+
+def _discard(directory: Path) -> None:
+    """Remove a checkpoint; at no moment does a part of it have its name."""
+    leaving = directory.with_name(f"{directory.name}.old{_PARTIAL}")
+    shutil.rmtree(leaving, ignore_errors=True)
+    directory.rename(leaving)
+    shutil.rmtree(leaving)
+
+
+def _step(directory: Path) -> int:
+    return int(directory.name.removeprefix("step-"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flushed_sha256(path: Path) -> str:
+    """Wait until a file is on the disk, and return its hash."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_folder(directory: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return str(error)

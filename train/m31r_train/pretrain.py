@@ -35,6 +35,7 @@ def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
     if not resume and checkpoint.checkpoints(config.output):
         raise ConfigError(f"{config.output}: holds a run; add --resume or choose another output")
     config.output.mkdir(parents=True, exist_ok=True)
+    checkpoint.remove_partial(config.output)
     shutil.copyfile(path, config.output / "config.toml")
     Trainer(config).train(resume=resume)
     return 0
@@ -58,6 +59,7 @@ class Trainer:
         self.loader = open_rows(config.dataset, "train", self.tokenizer, config.loader, config.seed)
         self.replica = Replica(config)
         self.position = Position(0, 0, 0)
+        self.notes: list[str] = []
 
     def train(self, *, resume: bool = False) -> None:
         """Run to the plan's last step, logging, validating and saving on the way."""
@@ -66,7 +68,7 @@ class Trainer:
             self.resume()
         log = RunLog(config, self.position)
         try:
-            for note in self.loader.notes:
+            for note in (*self.notes, *self.loader.notes):
                 log.note(note)
             for result in self._steps():
                 step = self.position.step
@@ -79,9 +81,9 @@ class Trainer:
             log.close()
 
     def resume(self) -> None:
-        """Take the newest checkpoint of the run's folder."""
-        newest = checkpoint.checkpoints(self.config.output)[-1]
-        state, self.position = checkpoint.load_run(newest)
+        """Take the newest whole checkpoint of the run's folder; a damaged one is noted."""
+        output = self.config.output
+        _, state, self.position = checkpoint.load_newest(output, self.notes.append)
         self.replica.load_state(state)
 
     def save(self) -> Path:
@@ -96,7 +98,7 @@ class Trainer:
             position=self.position,
             run=self._description(),
         )
-        checkpoint.prune(self.config.output, self.config.keep_checkpoints)
+        checkpoint.prune(folder, self.config.keep_checkpoints)
         return folder
 
     def step(self, batches: Iterator[Batch]) -> StepResult:
