@@ -10,17 +10,19 @@ from torch import Tensor
 
 _CHUNK = 1024
 
-ChunkLoss = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+ChunkLoss = Callable[[Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor, Tensor]]
 
 
 def chunk_loss(
-    hidden: Tensor, output: Tensor, targets: Tensor, weights: Tensor
+    hidden: Tensor, output: Tensor, targets: Tensor, weights: Tensor, z_loss: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the summed loss and its gradients for a chunk of positions.
 
     hidden [N, D], output [V, D] (the output layer), targets int64 [N], weights float32 [N].
     Loss: sum of weights x negative log likelihood, float32 []. Gradients: with respect to
-    hidden [N, D] and to output, float32 [V, D].
+    hidden [N, D] and to output, float32 [V, D]; of the loss and of weights x `z_loss` x log(Z)^2,
+    where Z is the softmax's denominator (Chowdhery et al. 2022, section 5), which keeps logits
+    from growing.
     """
     logits = (hidden @ output.T).float()
     log_total = torch.logsumexp(logits, -1)
@@ -28,6 +30,8 @@ def chunk_loss(
     loss = ((log_total - chosen) * weights).sum()
     probabilities = torch.exp(logits - log_total[:, None])
     is_target = torch.arange(output.shape[0], device=logits.device) == targets[:, None]
+    if z_loss:
+        probabilities = probabilities * (1.0 + 2.0 * z_loss * log_total[:, None])
     slope = ((probabilities - is_target.float()) * weights[:, None]).to(hidden.dtype)
     return loss, slope @ output, (slope.T @ hidden).float()
 
@@ -43,6 +47,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         targets: Tensor,
         weights: Tensor,
         one_chunk: ChunkLoss,
+        z_loss: float,
     ) -> Tensor:
         total = torch.zeros((), device=hidden.device)
         hidden_grad = torch.empty_like(hidden)
@@ -50,7 +55,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for start in range(0, len(hidden), _CHUNK):
             part = slice(start, start + _CHUNK)
             loss, of_hidden, of_output = one_chunk(
-                hidden[part], output, targets[part], weights[part]
+                hidden[part], output, targets[part], weights[part], z_loss
             )
             total += loss
             hidden_grad[part] = of_hidden
@@ -61,7 +66,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         hidden_grad, output_grad = ctx.saved_tensors
-        return hidden_grad * grads[0], output_grad * grads[0], None, None, None
+        return hidden_grad * grads[0], output_grad * grads[0], None, None, None, None
 
 
 def cross_entropy(
@@ -70,11 +75,15 @@ def cross_entropy(
     targets: Tensor,
     weights: Tensor,
     one_chunk: ChunkLoss = chunk_loss,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """Return the sum of weighted negative log likelihoods, float32 [], in nats.
 
-    Shapes as in `chunk_loss`; `one_chunk` may be a compiled version of it. Memory: one chunk's
-    logits, instead of all (the idea of Liger's fused linear cross-entropy, Hsu et al. 2024).
+    Shapes as in `chunk_loss`; `one_chunk` may be a compiled version of it. `z_loss` adds to the
+    gradients alone. Memory: one chunk's logits, instead of all (the idea of Liger's fused linear
+    cross-entropy, Hsu et al. 2024).
     """
-    value = _ChunkedCrossEntropy.apply(hidden, output, targets, weights, one_chunk)  # type: ignore[no-untyped-call]
+    value = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, output, targets, weights, one_chunk, z_loss
+    )
     return cast(Tensor, value)
