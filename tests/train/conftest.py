@@ -9,7 +9,7 @@ import pytest
 from m31r_core.model import ModelConfig
 from m31r_core.shards import DocumentRecord, ShardWriter, write_manifest
 from m31r_core.tokenizer import train_tokenizer
-from m31r_train.config import LoaderConfig, PlanConfig, TrainConfig
+from m31r_train.config import LoaderConfig, PlanConfig, TrainConfig, WatchConfig
 
 SEQUENCE = 128
 
@@ -58,4 +58,5 @@ def train_config(dataset: Path, tmp_path: Path) -> TrainConfig:
         save_every=4,
         keep_checkpoints=4,
         loader=LoaderConfig(sequence=SEQUENCE, min_example=48),
+        watch=WatchConfig(peak=False, report_every=0, samples_every=0, tasks_every=0),
     )

@@ -10,6 +10,8 @@ from m31r_core.model import ModelConfig
 
 # Of so many rows, each set of a mixture has its share.
 ROWS_MIXED = 1000
+# Tokens that hold the header of a prompt and some text.
+_LEAST_CONTEXT = 64
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,63 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class WatchConfig:
+    """What a run shows of itself while it runs. Of all periods, 0 is never.
+
+    `report.html` is written anew every `report_every` lines of the log. Every `samples_every` steps
+    the model completes `samples` places of the valid split, and every `tasks_every` steps the rest
+    of a line at `tasks` places; both see `context` tokens and write at most `new_tokens`. With
+    `peak`, the machine's best matrix product is measured first, and utilisation logged.
+    """
+
+    peak: bool = True
+    report_every: int = 10
+    samples_every: int = 500
+    samples: int = 4
+    tasks_every: int = 500
+    tasks: int = 64
+    context: int = 512
+    new_tokens: int = 48
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for numbers below zero or no room for a prompt."""
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"'watch.{name}' must not be below 0, but is {value}")
+        if self.context < _LEAST_CONTEXT:
+            raise ValueError(f"'watch.context' must be at least {_LEAST_CONTEXT}")
+        if not self.new_tokens:
+            raise ValueError("'watch.new_tokens' must be at least 1")
+
+
+@dataclass(frozen=True)
+class RecoveryConfig:
+    """What a bad step is, and how many a run bears. A bad step changes no weight.
+
+    A step is bad when its loss or gradient is not finite, or when its loss is a spike: above the
+    mean of the last `spike_window` good steps by `spike_deviations` standard deviations, and by at
+    least `spike_nats` nats a token; a window of 0 turns this off. After `bad_steps` in a row the
+    run rewinds to a checkpoint, at most `rewinds` times in all.
+    """
+
+    spike_window: int = 100
+    spike_deviations: float = 6.0
+    spike_nats: float = 0.5
+    bad_steps: int = 3
+    rewinds: int = 3
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for numbers that cannot be meant."""
+        if self.spike_window < 0 or self.spike_window == 1:
+            raise ValueError("'recovery.spike_window' must be 0 or at least 2")
+        for name in ("spike_deviations", "spike_nats", "rewinds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"'recovery.{name}' must not be below 0")
+        if self.bad_steps < 1:
+            raise ValueError("'recovery.bad_steps' must be at least 1")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A run: what is trained, on which dataset, how long, and where it is written."""
 
@@ -110,15 +169,21 @@ class TrainConfig:
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     compile: bool = True
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    activation_checkpointing: bool = False
     start_from: Path | None = None
     threads: int = 0
+    loader_workers: int = 0
     log_every: int = 10
     valid_every: int = 250
     valid_rows: int = 64
     save_every: int = 250
     keep_checkpoints: int = 2
+    async_checkpoints: bool = True
     loader: LoaderConfig = field(default_factory=LoaderConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for sizes that do not fit each other."""

@@ -70,7 +70,7 @@ class Trainer:
         try:
             for note in (*self.notes, *self.loader.notes):
                 log.note(note)
-            for result in self._steps():
+            for result in log.timed(self._steps()):
                 step = self.position.step
                 log.step(self.position, result, schedule(step - 1, config.plan))
                 if step % config.valid_every == 0 or step == config.plan.steps:

@@ -1,30 +1,45 @@
-"""What a run tells: a progress line, JSON Lines and TensorBoard."""
+"""What a run tells while it runs: a progress line, JSON Lines, TensorBoard and a page.
+
+`log.jsonl` has a row for each line of the log: `step`, `tokens`, `time` (seconds since 1970), and
+either numbers by name, or an `event` and what belongs to it. A number that is not finite is null.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
+from m31r_train.peak import gemm_peak
 
 if TYPE_CHECKING:
     from m31r_train.replica import StepResult
 
+LOG = "log.jsonl"
+
 
 class RunLog:
-    """Writes `log.jsonl` and TensorBoard events to the run's folder, and shows progress."""
+    """Writes the logs of a run to its folder, and shows progress."""
 
-    def __init__(self, config: TrainConfig, position: Position) -> None:
-        """Append to the logs of `config.output`, from `position` on."""
+    def __init__(self, config: TrainConfig, position: Position, processes: int = 1) -> None:
+        """Append to the logs of `config.output`, from `position` on.
+
+        The first row tells of the run: its configuration, its FLOPs a token and, with
+        `watch.peak`, the machine's peak, of all `processes` together.
+        """
         self._config = config
-        self._file = (config.output / "log.jsonl").open("a", encoding="utf-8")
+        self._file = _opened(config.output / LOG)
         self._board = SummaryWriter(str(config.output / "tensorboard"))
         self._console = Console()
         self._progress = Progress(
@@ -38,43 +53,69 @@ class RunLog:
         self._task = self._progress.add_task(
             "starting", total=config.plan.steps, completed=position.step
         )
+        self._flops_per_token = config.model.flops_per_token(config.loader.sequence)
+        self._peak = _peak(config) * processes
+        self._start(position, processes)
         self._progress.start()
-        self._since = time.perf_counter()
-        self._tokens = 0
+        self._seconds, self._tokens = 0.0, 0
+        self._began, self._first = time.perf_counter(), position.step
 
     def note(self, text: str) -> None:
         """Show a line."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
+    def event(self, position: Position, name: str, **details: object) -> None:
+        """Log that something happened at `position`, such as a skipped step; show nothing."""
+        self._write(position, {"event": name, **details})
+
+    def timed(self, steps: Iterator[StepResult]) -> Iterator[StepResult]:
+        """Pass `steps` on and count the time they take; what else a run does is not theirs."""
+        while True:
+            start = time.perf_counter()
+            try:
+                result = next(steps)
+            except StopIteration:
+                return
+            self._seconds += time.perf_counter() - start
+            yield result
+
     def step(self, position: Position, result: StepResult, factor: float) -> None:
-        """Log a step; the rate of tokens is the mean since the last line."""
+        """Log a step; the rate of tokens is the mean over the steps since the last line."""
         self._tokens += result.tokens
-        if position.step % self._config.log_every and position.step != self._config.plan.steps:
+        plan = self._config.plan
+        if position.step % self._config.log_every and position.step != plan.steps:
             return
-        now = time.perf_counter()
-        rate = self._tokens / (now - self._since)
-        self._since, self._tokens = now, 0
-        self._write(
-            position,
-            loss=result.loss,
-            grad_norm=result.grad_norm,
-            rate_factor=factor,
-            tokens_per_second=rate,
-        )
-        left = (self._config.plan.steps - position.step) * self._config.plan.batch_tokens / rate
+        rate = self._tokens / self._seconds
+        self._seconds, self._tokens = 0.0, 0
+        values = {
+            "loss": result.loss,
+            "grad_norm": result.grad_norm,
+            "rate_factor": factor,
+            "tokens_per_second": rate,
+        }
         text = f"loss {result.loss:.3f}  {rate:,.0f} tokens/s"
+        if self._peak:
+            values["mfu"] = rate * self._flops_per_token / self._peak
+            text += f"  MFU {values['mfu']:.0%}"
+        self.numbers(position, values)
         self._progress.update(self._task, completed=position.step, description=text)
         if not self._console.is_terminal:
-            done = f"step {position.step}/{self._config.plan.steps}"
-            self._console.print(f"{done}  {text}  {left / 60:.0f} min left")
+            each = (time.perf_counter() - self._began) / max(position.step - self._first, 1)
+            left = (plan.steps - position.step) * each
+            done = f"step {position.step}/{plan.steps}"
+            self.note(f"{done}  {text}  {left / 60:.0f} min left")
 
     def valid(self, position: Position, loss: float, bytes_per_token: float) -> None:
         """Log the loss on the valid split, in nats a token and bits a byte."""
         bits = loss / math.log(2) / bytes_per_token
-        self._write(position, valid_loss=loss, valid_bits_per_byte=bits)
-        self._console.print(
-            f"step {position.step}  valid {loss:.4f} nats/token, {bits:.4f} bits/byte"
-        )
+        self.numbers(position, {"valid_loss": loss, "valid_bits_per_byte": bits})
+        self.note(f"step {position.step}  valid {loss:.4f} nats/token, {bits:.4f} bits/byte")
+
+    def numbers(self, position: Position, values: Mapping[str, float]) -> None:
+        """Log numbers by name, to TensorBoard too."""
+        self._write(position, values)
+        for name, value in values.items():
+            self._board.add_scalar(name, value, position.step)
 
     def close(self) -> None:
         """Flush and close everything."""
@@ -82,9 +123,44 @@ class RunLog:
         self._file.close()
         self._board.close()
 
-    def _write(self, position: Position, **values: float) -> None:
+    def _start(self, position: Position, processes: int) -> None:
+        details: dict[str, object] = {
+            "config": _plain(asdict(self._config)),
+            "parameters": self._config.model.parameters,
+            "flops_per_token": self._flops_per_token,
+            "processes": processes,
+            "torch": torch.__version__,
+        }
+        if self._peak:
+            details["peak_flops"] = self._peak
+        self.event(position, "started", **details)
+
+    def _write(self, position: Position, values: Mapping[str, object]) -> None:
         row = {"step": position.step, "tokens": position.tokens, "time": time.time(), **values}
-        self._file.write(json.dumps(row) + "\n")
+        self._file.write(json.dumps(_plain(row)) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            self._board.add_scalar(name, value, position.step)
+
+
+def _peak(config: TrainConfig) -> float:
+    """Return the peak of one process in FLOP/s; 0 where it is not wanted."""
+    return gemm_peak(config.device, getattr(torch, config.dtype)) if config.watch.peak else 0.0
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a log to append to. A line that a killed run left torn is ended first."""
+    torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+    file = path.open("a", encoding="utf-8")
+    if torn:
+        file.write("\n")
+    return file
+
+
+def _plain(value: object) -> object:
+    """Return `value` as JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
