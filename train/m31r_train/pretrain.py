@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from m31r_core.shards import MANIFEST, TOKENIZER, TokenDataset
 from m31r_core.tokenizer import Tokenizer
 from m31r_train import checkpoint
 from m31r_train.checkpoint import Position
-from m31r_train.config import TrainConfig
+from m31r_train.config import LoaderConfig, TrainConfig
 from m31r_train.loader import RowLoader
 from m31r_train.mixture import open_rows
 from m31r_train.optimiser import schedule
@@ -25,6 +25,10 @@ from m31r_train.report import RunLog
 from m31r_train.rows import Batch
 
 _VALID_SEED = 1
+# The loader of run 1: its losses compare with those of all runs since.
+_VALID_LAYOUT = LoaderConfig(
+    fim_share=0.65, psm_share=0.1, line_share=0.6, node_share=0.25, min_example=160
+)
 
 
 def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
@@ -119,12 +123,15 @@ class Trainer:
     def validate(self) -> float:
         """Return the mean negative log likelihood of the valid split, nats a token.
 
-        The rows are the same at every call, in the training layout, and of code, whatever the
-        mixture: losses of runs compare. All tokens weigh the same.
+        The rows are the same at every call, in the training layout, and of code, however the
+        loader cuts and mixes: losses of runs compare. All tokens weigh the same.
         """
         rows, each = self.config.valid_rows, self.config.plan.micro_rows
         dataset = TokenDataset.open(self.config.dataset, "valid")
-        loader = RowLoader(dataset, self.tokenizer, self.config.loader, _VALID_SEED)
+        sequence = self.config.loader.sequence
+        smallest = min(_VALID_LAYOUT.min_example, sequence // 3)
+        layout = replace(_VALID_LAYOUT, sequence=sequence, min_example=smallest)
+        loader = RowLoader(dataset, self.tokenizer, layout, _VALID_SEED)
         firsts = range(0, max(rows // each, 1) * each, each)
         return self.replica.mean_loss([loader.batch(first, each) for first in firsts])
 
