@@ -1,4 +1,4 @@
-"""`m31r-train export` and `m31r-train parity`."""
+"""`m31r-train export`, `m31r-train unpack` and `m31r-train parity`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ def add_export_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--quant", choices=("int8", "int4", "fp32"), default="int8")
     parser.add_argument("--model-id", metavar="NAME", help="default: the run's, else DIR's name")
     parser.add_argument("--card", type=Path, metavar="FILE", help="text of MODEL_CARD.md")
+
+
+def add_unpack_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the subcommand `unpack`."""
+    parser = add_command(
+        commands,
+        "unpack",
+        "Make a checkpoint from a bundle, to train it further or to use it elsewhere.",
+        "m31r-train unpack models/nano --out runs/nano-unpacked",
+        run_unpack,
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
 
 
 def add_parity_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -68,6 +81,16 @@ def run_export(arguments: argparse.Namespace) -> int:
     )
     size = sum(file.stat().st_size for file in bundle.path.iterdir())
     print(f"{bundle.path}: {bundle.manifest.model_id}, {arguments.quant}, {size / 1e6:.1f} MB")
+    return 0
+
+
+def run_unpack(arguments: argparse.Namespace) -> int:
+    """Unpack as `arguments` say and print what was written."""
+    from m31r_core.bundle import load_bundle
+    from m31r_export.unpack import unpack_bundle
+
+    config = unpack_bundle(load_bundle(arguments.bundle), arguments.out)
+    print(f"{arguments.out}: {config.parameters:,} parameters, float32")
     return 0
 
 
