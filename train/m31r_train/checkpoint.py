@@ -12,8 +12,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +24,7 @@ from torch import Tensor
 from m31r_core.errors import M31RError
 from m31r_core.model import ModelConfig, save_checkpoint
 from m31r_core.tokenizer import Tokenizer
+from m31r_train.recovery import Health
 
 _STATE = "trainer.safetensors"
 _POSITION = "trainer.json"
@@ -33,11 +35,15 @@ _PARTIAL = ".partial"
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands: `step` optimiser steps done, `rows` rows of the split seen."""
+    """Where a run stands: `step` steps done, bad ones too, on `tokens` tokens that changed weights.
+
+    `rows` rows of the split were seen, in steps and in what rewinds undid: the next to come.
+    """
 
     step: int
     rows: int
     tokens: int
+    health: Health = field(default_factory=Health)
 
 
 def save_run(
@@ -69,7 +75,7 @@ def save_run(
         _flushed_sha256(partial / _CHECKSUMS)
         _flush_folder(partial)
         if directory.exists():
-            _discard(directory)
+            remove(directory)
         partial.rename(directory)
         _flush_folder(directory.parent)
     except (OSError, SafetensorError) as error:
@@ -81,9 +87,9 @@ def load_run(directory: Path) -> tuple[dict[str, Tensor], Position]:
     """Read what `save_run` wrote. Raises M31RError naming the file that is not as it was."""
     _verify(directory)
     try:
-        position = Position(**json.loads((directory / _POSITION).read_text()))
+        position = _position(json.loads((directory / _POSITION).read_text()))
         return load_file(directory / _STATE), position
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise M31RError(f"{directory}: not a whole checkpoint ({_reason(error)})") from error
 
 
@@ -112,7 +118,15 @@ def prune(newest: Path, keep: int) -> None:
     """Remove what is older than the `keep` checkpoints of the run up to `newest`."""
     up_to = [path for path in checkpoints(newest.parent) if _step(path) <= _step(newest)]
     for path in up_to[:-keep]:
-        _discard(path)
+        remove(path)
+
+
+def remove(directory: Path) -> None:
+    """Remove a checkpoint; at no moment does a part of it have its name."""
+    leaving = directory.with_name(f"{directory.name}.old{_PARTIAL}")
+    shutil.rmtree(leaving, ignore_errors=True)
+    directory.rename(leaving)
+    shutil.rmtree(leaving)
 
 
 def remove_partial(output: Path) -> None:
@@ -135,12 +149,11 @@ def _verify(directory: Path) -> None:
         raise M31RError(f"{directory}: not a whole checkpoint ({_reason(error)})") from error
 
 
-def _discard(directory: Path) -> None:
-    """Remove a checkpoint; at no moment does a part of it have its name."""
-    leaving = directory.with_name(f"{directory.name}.old{_PARTIAL}")
-    shutil.rmtree(leaving, ignore_errors=True)
-    directory.rename(leaving)
-    shutil.rmtree(leaving)
+def _position(values: dict[str, Any]) -> Position:
+    """Read a position; those of older runs know nothing of their health."""
+    health = values.pop("health", {})
+    losses = tuple(health.pop("losses", ()))
+    return Position(**values, health=Health(losses, **health))
 
 
 def _step(directory: Path) -> int:

@@ -23,7 +23,10 @@ from m31r_train.optimiser import schedule
 from m31r_train.replica import Replica, StepResult
 from m31r_train.report import RunLog
 from m31r_train.rows import Batch
+from m31r_train.stopping import StopRequest, stop_on_signals
+from m31r_train.writer import BackgroundWriter, copied
 
+_LOWER = "lower the rates in [optimiser]"
 _VALID_SEED = 1
 # The loader of run 1: its losses compare with those of all runs since.
 _VALID_LAYOUT = LoaderConfig(
@@ -32,7 +35,10 @@ _VALID_LAYOUT = LoaderConfig(
 
 
 def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
-    """Train what the configuration at `path` describes; the exit code is 0."""
+    """Train what the configuration at `path` describes.
+
+    The exit code: 0 when all steps are done, 143 or 130 when SIGTERM or Ctrl-C stopped it.
+    """
     config = load_toml(path, TrainConfig, overrides)
     if resume and not checkpoint.checkpoints(config.output):
         raise ConfigError(f"{config.output}: nothing to resume; start without --resume")
@@ -41,8 +47,9 @@ def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
     config.output.mkdir(parents=True, exist_ok=True)
     checkpoint.remove_partial(config.output)
     shutil.copyfile(path, config.output / "config.toml")
-    Trainer(config).train(resume=resume)
-    return 0
+    with stop_on_signals() as stop:
+        done = Trainer(config).train(resume=resume, stop=stop)
+    return 0 if done else stop.exit_code
 
 
 class Trainer:
@@ -64,45 +71,69 @@ class Trainer:
         self.replica = Replica(config)
         self.position = Position(0, 0, 0)
         self.notes: list[str] = []
+        self._saved = 0
+        self._writer = BackgroundWriter()
 
-    def train(self, *, resume: bool = False) -> None:
-        """Run to the plan's last step, logging, validating and saving on the way."""
-        config = self.config
+    def train(self, *, resume: bool = False, stop: StopRequest | None = None) -> bool:
+        """Run to the plan's last step, logging, validating and saving on the way.
+
+        Returns whether it came there: when `stop` asks for it, the run saves and ends earlier.
+        Raises M31RError when a checkpoint cannot be written or too many steps are bad.
+        """
+        stop = stop or StopRequest()
         if resume:
             self.resume()
-        log = RunLog(config, self.position)
+        log = RunLog(self.config, self.position)
         try:
             for note in (*self.notes, *self.loader.notes):
                 log.note(note)
-            for result in log.timed(self._steps()):
-                step = self.position.step
-                log.step(self.position, result, schedule(step - 1, config.plan))
-                if step % config.valid_every == 0 or step == config.plan.steps:
-                    log.valid(self.position, self.validate(), self.bytes_per_token())
-                if step % config.save_every == 0 or step == config.plan.steps:
-                    self.save()
+            with self._writer:
+                for result in log.timed(self._steps()):
+                    self._after_step(log, result)
+                    if stop.signal:
+                        self._stop(log, stop.signal.name)
+                        break
         finally:
             log.close()
+        return self.position.step == self.config.plan.steps
 
     def resume(self) -> None:
         """Take the newest whole checkpoint of the run's folder; a damaged one is noted."""
         output = self.config.output
         _, state, self.position = checkpoint.load_newest(output, self.notes.append)
         self.replica.load_state(state)
+        self._saved = self.position.step
+
+    def rewind(self, log: RunLog) -> None:
+        """Go back to the newest checkpoint, and on with the rows that come after the bad ones.
+
+        When the run has gone back there before, it goes to the checkpoint before that one. Raises
+        M31RError when there is none, or too often: the message says what to try.
+        """
+        output, health = self.config.output, self.position.health
+        what = f"step {self.position.step}: {health.bad} bad steps in a row"
+        if health.rewinds >= self.config.recovery.rewinds:
+            raise M31RError(f"{what} after {health.rewinds} rewinds; {_LOWER}")
+        self._writer.wait()
+        if not checkpoint.checkpoints(output):
+            raise M31RError(f"{what} and no checkpoint to go back to; {_LOWER}")
+        folder, state, position = checkpoint.load_newest(output, log.note)
+        if position.health.rewinds < health.rewinds and len(checkpoint.checkpoints(output)) > 1:
+            checkpoint.remove(folder)
+            _, state, position = checkpoint.load_newest(output, log.note)
+        self.replica.load_state(state)
+        self._saved = position.step
+        after = position.health.rewound(health.rewinds + 1)
+        skipped = self.position.rows - position.rows
+        self.position = replace(position, rows=self.position.rows, health=after)
+        log.cut(self.position)
+        log.event(self.position, "rewound", rewinds=after.rewinds, why=what, rows_skipped=skipped)
+        log.note(f"{what}; back to step {position.step}, and on with the rows after them")
 
     def save(self) -> Path:
         """Write a checkpoint for the present step and return its folder."""
-        folder = self.config.output / f"step-{self.position.step:06d}"
-        checkpoint.save_run(
-            folder,
-            weights=self.replica.weights(),
-            state=self.replica.state(),
-            config=self.config.model,
-            tokenizer=self.tokenizer,
-            position=self.position,
-            run=self._description(),
-        )
-        checkpoint.prune(folder, self.config.keep_checkpoints)
+        folder = self._start_save()
+        self._writer.wait()
         return folder
 
     def step(self, batches: Iterator[Batch]) -> StepResult:
@@ -110,13 +141,14 @@ class Trainer:
         plan = self.config.plan
         row_tokens = plan.micro_rows * self.config.loader.sequence
         micro = [next(batches) for _ in range(plan.batch_tokens // row_tokens)]
-        result = self.replica.step(micro, schedule(self.position.step, plan))
-        if not result.applied:
-            raise M31RError(f"step {self.position.step}: the loss is not finite; lower the rates")
+        before, recovery = self.position, self.config.recovery
+        limit = before.health.limit(recovery)
+        result = self.replica.step(micro, schedule(before.step, plan), limit)
         self.position = Position(
-            self.position.step + 1,
-            self.position.rows + plan.batch_tokens // self.config.loader.sequence,
-            self.position.tokens + result.tokens,
+            before.step + 1,
+            before.rows + plan.batch_tokens // self.config.loader.sequence,
+            before.tokens + (result.tokens if result.applied else 0),
+            before.health.after(result.loss, recovery, applied=result.applied),
         )
         return result
 
@@ -143,9 +175,66 @@ class Trainer:
         return size / sum(len(dataset.document(i)) for i in sample)
 
     def _steps(self) -> Iterator[StepResult]:
+        """Do the steps that are left. After a rewind the rows go on where they are."""
         batches = self.loader.batches(self.position.rows, self.config.plan.micro_rows)
         while self.position.step < self.config.plan.steps:
             yield self.step(batches)
+
+    def _after_step(self, log: RunLog, result: StepResult) -> None:
+        """Log what a step did, and save, validate or rewind when it is time to."""
+        config, position = self.config, self.position
+        step, last = position.step, position.step == config.plan.steps
+        if result.applied:
+            log.step(position, result, schedule(step - 1, config.plan))
+        else:
+            log.skipped(position, result, position.health.limit(config.recovery))
+        self._writer.check()
+        if position.health.bad >= config.recovery.bad_steps:
+            self.rewind(log)
+            return
+        if step % config.valid_every == 0 or last:
+            log.valid(position, self.validate(), self.bytes_per_token())
+        # Never while steps are bad: the weights may be what is bad.
+        due = step // config.save_every > self._saved // config.save_every
+        if (due and not position.health.bad) or last:
+            self._start_save()
+
+    def _start_save(self) -> Path:
+        """Have a checkpoint for the present step written, and return its folder."""
+        config, position, run = self.config, self.position, self._description()
+        self._writer.wait()
+        self._saved = position.step
+        folder = config.output / f"step-{position.step:06d}"
+        weights, state = self.replica.weights(), self.replica.state()
+        if config.async_checkpoints:
+            weights, state = copied(weights, torch.bfloat16), copied(state)
+
+        def write() -> None:
+            checkpoint.save_run(
+                folder,
+                weights=weights,
+                state=state,
+                config=config.model,
+                tokenizer=self.tokenizer,
+                position=position,
+                run=run,
+            )
+            checkpoint.prune(folder, config.keep_checkpoints)
+
+        self._writer.start(write)
+        if not config.async_checkpoints:
+            self._writer.wait()
+        return folder
+
+    def _stop(self, log: RunLog, signal: str) -> None:
+        """Save because of a signal, if the run is not at its end."""
+        if self.position.step == self.config.plan.steps:
+            return
+        if self.position.step != self._saved:
+            self._start_save()
+        self._writer.wait()
+        log.event(self.position, "stopped", signal=signal)
+        log.note(f"{signal}: stopped at step {self.position.step}, saved; go on with --resume")
 
     def _description(self) -> dict[str, object]:
         vocabulary = (self.config.dataset / TOKENIZER).read_bytes()

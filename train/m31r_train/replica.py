@@ -21,7 +21,8 @@ from m31r_train.rows import Batch
 class StepResult:
     """What a step measured: `loss` in nats a token (weighted mean), gradient norm, tokens.
 
-    `applied` is false when loss or gradient were not finite: then the weights are as before.
+    `applied` is false for a bad step, with loss or gradient not finite, or the loss above the
+    limit: then the weights are as before.
     """
 
     loss: float
@@ -42,8 +43,13 @@ class Replica:
         self._hidden = torch.compile(self.model.hidden) if config.compile else self.model.hidden
         self._chunk: ChunkLoss = torch.compile(chunk_loss) if config.compile else chunk_loss
 
-    def step(self, batches: Sequence[Batch], factor: float) -> StepResult:
-        """Do one optimiser step on the sum of `batches`, rates multiplied by `factor`."""
+    def step(
+        self, batches: Sequence[Batch], factor: float, limit: float = math.inf
+    ) -> StepResult:
+        """Do one optimiser step on the sum of `batches`, rates multiplied by `factor`.
+
+        With a loss above `limit`, no weight changes.
+        """
         loss, weight, tokens = 0.0, 0.0, 0
         for batch in batches:
             total = self.loss(batch)
@@ -51,9 +57,10 @@ class Replica:
             loss += float(total.detach())
             weight += float(batch.weights.sum())
             tokens += int((batch.weights > 0).sum())
-        # A loss that is not finite makes the norm so, and then no weight changes.
-        norm = self.optimiser.step(factor, 1.0 / weight if math.isfinite(loss) else math.nan)
-        return StepResult(loss / weight, norm, tokens, math.isfinite(loss) and math.isfinite(norm))
+        # A norm that is not finite lets no weight change.
+        good = math.isfinite(loss) and loss / weight <= limit
+        norm = self.optimiser.step(factor, 1.0 / weight if good else math.nan)
+        return StepResult(loss / weight, norm, tokens, good and math.isfinite(norm))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the weighted sum of negative log likelihoods of a batch, in nats."""

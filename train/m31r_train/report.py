@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
 from m31r_train.peak import gemm_peak
+from m31r_train.recovery import cut_log
 
 if TYPE_CHECKING:
     from m31r_train.replica import StepResult
@@ -39,8 +40,7 @@ class RunLog:
         `watch.peak`, the machine's peak, of all `processes` together.
         """
         self._config = config
-        self._file = _opened(config.output / LOG)
-        self._board = SummaryWriter(str(config.output / "tensorboard"))
+        self._open(position)
         self._console = Console()
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -105,6 +105,15 @@ class RunLog:
             done = f"step {position.step}/{plan.steps}"
             self.note(f"{done}  {text}  {left / 60:.0f} min left")
 
+    def skipped(self, position: Position, result: StepResult, limit: float) -> None:
+        """Log a bad step; `limit` is the loss that it had to keep under."""
+        loss, norm = result.loss, result.grad_norm
+        self.event(position, "skipped", bad_loss=loss, bad_grad_norm=norm, limit=limit)
+        self.note(
+            f"step {position.step}: skipped; loss {loss:.3f} (limit {limit:.3f}), "
+            f"gradient norm {norm:.3g}"
+        )
+
     def valid(self, position: Position, loss: float, bytes_per_token: float) -> None:
         """Log the loss on the valid split, in nats a token and bits a byte."""
         bits = loss / math.log(2) / bytes_per_token
@@ -117,11 +126,25 @@ class RunLog:
         for name, value in values.items():
             self._board.add_scalar(name, value, position.step)
 
+    def cut(self, position: Position) -> None:
+        """Forget what was logged after `position`, to which the run has gone back."""
+        self._file.close()
+        self._board.close()
+        self._open(position)
+
     def close(self) -> None:
         """Flush and close everything."""
         self._progress.stop()
         self._file.close()
         self._board.close()
+
+    def _open(self, position: Position) -> None:
+        """Open the logs to append to, without what a killed run wrote after `position`."""
+        path = self._config.output / LOG
+        cut_log(path, position.step, position.health.rewinds)
+        self._file = path.open("a", encoding="utf-8")
+        board = self._config.output / "tensorboard"
+        self._board = SummaryWriter(str(board), purge_step=position.step + 1)
 
     def _start(self, position: Position, processes: int) -> None:
         details: dict[str, object] = {
@@ -144,15 +167,6 @@ class RunLog:
 def _peak(config: TrainConfig) -> float:
     """Return the peak of one process in FLOP/s; 0 where it is not wanted."""
     return gemm_peak(config.device, getattr(torch, config.dtype)) if config.watch.peak else 0.0
-
-
-def _opened(path: Path) -> TextIO:
-    """Open a log to append to. A line that a killed run left torn is ended first."""
-    torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
-    file = path.open("a", encoding="utf-8")
-    if torn:
-        file.write("\n")
-    return file
 
 
 def _plain(value: object) -> object:
