@@ -8,7 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-_CHUNK = 1024
+# Positions whose logits are held at a time.
+CHUNK = 1024
 
 ChunkLoss = Callable[[Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor, Tensor]]
 
@@ -52,8 +53,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), device=hidden.device)
         hidden_grad = torch.empty_like(hidden)
         output_grad = torch.zeros(output.shape, dtype=torch.float32, device=output.device)
-        for start in range(0, len(hidden), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(hidden), CHUNK):
+            part = slice(start, start + CHUNK)
             loss, of_hidden, of_output = one_chunk(
                 hidden[part], output, targets[part], weights[part], z_loss
             )
