@@ -93,7 +93,7 @@ def test_a_run_can_start_from_the_weights_of_another(train_config: TrainConfig) 
     started = Trainer(replace(train_config, seed=9, start_from=folder))
     loaded, _ = load_checkpoint(folder)
     for name, value in loaded.state_dict().items():
-        assert torch.equal(started.replica.optimiser.master[name], value)
+        assert torch.equal(started.replica.weights()[name], value)
 
 
 def test_chunked_loss_and_gradients_equal_the_plain_ones() -> None:

@@ -59,7 +59,7 @@ def save_run(
     """Write a checkpoint to `directory`, whole or not at all, in the place of one that is there.
 
     `weights` (a state dict) are stored in bfloat16 for other tools, `state` (see
-    MasterOptimiser) in full. `run` describes the run, for the bundle's manifest. Raises M31RError
+    Replica.state) in full. `run` describes the run, for the bundle's manifest. Raises M31RError
     naming the folder when it cannot be written; then nothing is left of it.
     """
     partial = directory.with_name(f"{directory.name}{_PARTIAL}")
