@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_data(commands)
     _add_tokenizer(commands)
     _add_run(commands)
+    _add_sweep(commands)
     _add_info(commands)
     _add_card(commands)
     _add_plot(commands)
@@ -95,14 +96,33 @@ def _add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.set_defaults(handler=_run)
 
 
+def _add_sweep(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "sweep",
+        "Train small proxies and fit the best rates; go on with what is not finished.",
+        "m31r-train sweep configs/train/sweep.toml --set tokens=500000",
+    )
+    parser.add_argument("config", type=Path)
+    _add_set(parser)
+    parser.set_defaults(handler=_sweep)
+
+
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(
         commands,
         "info",
         "Print a configuration's parameters, memory and cost.",
-        "m31r-train info configs/train/nano.toml",
+        "m31r-train info configs/train/base.toml --flops 790e12 --mfu 0.42",
     )
     parser.add_argument("config", type=Path)
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--flops", type=float, metavar="RATE", help="a device's peak, FLOP/s")
+    parser.add_argument(
+        "--mfu", type=float, default=0.4, metavar="SHARE", help="of the peak used (default: 0.4)"
+    )
+    parser.add_argument("--measure", action="store_true", help="time some steps on this machine")
+    parser.add_argument("--json", action="store_true", help="print plain numbers")
     _add_set(parser)
     parser.set_defaults(handler=_info)
 
@@ -185,10 +205,24 @@ def _run(arguments: argparse.Namespace) -> int:
     return run_training(arguments.config, arguments.overrides, resume=arguments.resume)
 
 
-def _info(arguments: argparse.Namespace) -> int:
-    from m31r_train import commands
+def _sweep(arguments: argparse.Namespace) -> int:
+    from m31r_train.sweep import run_sweep
 
-    return commands.info(arguments.config, arguments.overrides)
+    return run_sweep(arguments.config, arguments.overrides)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from m31r_train.info import info
+
+    return info(
+        arguments.config,
+        arguments.overrides,
+        processes=arguments.processes,
+        flops=arguments.flops,
+        mfu=arguments.mfu,
+        measure=arguments.measure,
+        as_json=arguments.json,
+    )
 
 
 def _card(arguments: argparse.Namespace) -> int:
