@@ -70,6 +70,8 @@ def save_run(
         save_file({name: value.contiguous() for name, value in state.items()}, partial / _STATE)
         (partial / _POSITION).write_text(json.dumps(asdict(position)) + "\n")
         (partial / _RUN).write_text(json.dumps(run, indent=2) + "\n")
+        for name in ("model.safetensors", _STATE):  # the library makes them private
+            shutil.copymode(partial / _RUN, partial / name)
         checksums = {path.name: _flushed_sha256(path) for path in sorted(partial.iterdir())}
         (partial / _CHECKSUMS).write_text(json.dumps(checksums, indent=2) + "\n")
         _flushed_sha256(partial / _CHECKSUMS)

@@ -127,7 +127,7 @@ class Trainer:
         skipped = self.position.rows - position.rows
         self.position = replace(position, rows=self.position.rows, health=after)
         log.cut(self.position)
-        log.event(self.position, "rewound", rewinds=after.rewinds, why=what, rows_skipped=skipped)
+        log.event(self.position, "rewound", why=what, rows_skipped=skipped)
         log.note(f"{what}; back to step {position.step}, and on with the rows after them")
 
     def save(self) -> Path:

@@ -49,15 +49,15 @@ class Health:
 
 
 def cut_log(path: Path, step: int, rewinds: int) -> None:
-    """Remove from a run's log what was written after `step`, and after so many rewinds.
+    """Remove from a run's log what was written after it was at `step`, after so many rewinds.
 
-    So that every step has one row when a run does some of its steps again. A row that a killed run
-    left torn goes too.
+    So that every step has one row when a run does some of its steps again, after a kill or a
+    rewind. Events before the last rewind stay. A row that a killed run left torn goes.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
+    if not path.exists():
         return
+    with path.open(encoding="utf-8") as file:
+        lines = file.readlines()
     kept = [line for line in lines if _stays(line, step, rewinds)]
     if kept != lines:
         partial = path.with_name(f"{path.name}.partial")
@@ -66,8 +66,12 @@ def cut_log(path: Path, step: int, rewinds: int) -> None:
 
 
 def _stays(line: str, step: int, rewinds: int) -> bool:
+    if not line.endswith("\n"):
+        return False
     try:
         row = json.loads(line)
-        return bool(row["step"] <= step and row.get("rewinds", 0) <= rewinds)
+        if "event" in row:
+            return bool((row.get("rewinds", 0), row["step"]) <= (rewinds, step))
+        return bool(row["step"] <= step)
     except (ValueError, KeyError, TypeError):
         return False

@@ -66,7 +66,8 @@ class RunLog:
 
     def event(self, position: Position, name: str, **details: object) -> None:
         """Log that something happened at `position`, such as a skipped step; show nothing."""
-        self._write(position, {"event": name, **details})
+        rewinds = {"rewinds": position.health.rewinds} if position.health.rewinds else {}
+        self._write(position, {"event": name, **rewinds, **details})
 
     def timed(self, steps: Iterator[StepResult]) -> Iterator[StepResult]:
         """Pass `steps` on and count the time they take; what else a run does is not theirs."""
