@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
 
+from m31r_core.errors import M31RError
 from m31r_core.prompt import given
 from m31r_core.tokenizer import END, PAD
 from m31r_train.config import LoaderConfig
@@ -53,19 +58,69 @@ class Rows(ABC):
         weights[(targets == PAD) | given(targets)] = 0.0
         return Batch(data[:, :-1], targets, weights.astype(np.float32))
 
-    def batches(self, first: int, rows: int) -> Generator[Batch, None, None]:
-        """Yield batches of `rows` from row `first` on, without end, one made ahead."""
-        with ThreadPoolExecutor(1, thread_name_prefix="rows") as pool:
-            ahead = pool.submit(self.batch, first, rows)
-            while True:
-                ready = ahead.result()
-                first += rows
-                ahead = pool.submit(self.batch, first, rows)
-                yield ready
+    def batches(
+        self, first: int, rows: int, *, step: int | None = None, workers: int = 0
+    ) -> Generator[Batch, None, None]:
+        """Yield batches of `rows`, without end, the first from row `first` on.
+
+        Each starts `step` rows (default: `rows`) after the one before. They are made ahead: by
+        `workers` processes, or by a thread when there are none; the batches are the same.
+        """
+        numbered = _Batches(self, first, rows, rows if step is None else step)
+        return _from_processes(numbered, workers) if workers else _from_thread(numbered)
 
     def padded(self, ids: list[int]) -> list[int]:
         """Fill a row up."""
         return ids + [PAD] * (self.config.sequence + 1 - len(ids))
+
+
+class _Batches(Dataset[Batch]):
+    """Batch i as a function of i, as a DataLoader wants it."""
+
+    def __init__(self, source: Rows, first: int, rows: int, step: int) -> None:
+        self._source, self._first, self._rows, self._step = source, first, rows, step
+
+    def __getitem__(self, i: int) -> Batch:
+        return self._source.batch(self._first + i * self._step, self._rows)
+
+
+def _from_thread(batches: _Batches) -> Generator[Batch, None, None]:
+    """Yield batches, one made ahead."""
+    with ThreadPoolExecutor(1, thread_name_prefix="rows") as pool:
+        ahead = pool.submit(batches.__getitem__, 0)
+        for i in count(1):
+            ready = ahead.result()
+            ahead = pool.submit(batches.__getitem__, i)
+            yield ready
+
+
+def _from_processes(batches: _Batches, workers: int) -> Generator[Batch, None, None]:
+    """Yield batches, two a worker made ahead. Raises M31RError when a worker dies."""
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=count(),
+        num_workers=workers,
+        worker_init_fn=_leave_signals_to_the_run,
+        # Forked workers share the memory-mapped shards and what was computed from them.
+        multiprocessing_context="fork",
+        # The loader draws a seed: not from the run's generator.
+        generator=torch.Generator(),
+    )
+    batch_stream = iter(loader)
+    while True:
+        try:
+            batch = next(batch_stream)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise M31RError(f"a process of 'loader_workers' ended: {reason}") from error
+        yield batch
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ignore what a terminal or torchrun sends to the whole group: the run ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def shuffled(i: int, count: int, seed: str) -> int:
