@@ -24,6 +24,7 @@ from m31r_train.replica import Replica, StepResult
 from m31r_train.report import RunLog
 from m31r_train.rows import Batch
 from m31r_train.stopping import StopRequest, stop_on_signals
+from m31r_train.watching import Watch
 from m31r_train.writer import BackgroundWriter, copied
 
 _LOWER = "lower the rates in [optimiser]"
@@ -73,6 +74,7 @@ class Trainer:
         self.notes: list[str] = []
         self._saved = 0
         self._writer = BackgroundWriter()
+        self._watch = Watch(config, self.tokenizer)
 
     def train(self, *, resume: bool = False, stop: StopRequest | None = None) -> bool:
         """Run to the plan's last step, logging, validating and saving on the way.
@@ -194,6 +196,8 @@ class Trainer:
             return
         if step % config.valid_every == 0 or last:
             log.valid(position, self.validate(), self.bytes_per_token())
+        if self._watch.due(step):
+            self._watch.look(self.replica.weights(), position, log)
         # Never while steps are bad: the weights may be what is bad.
         due = step // config.save_every > self._saved // config.save_every
         if (due and not position.health.bad) or last:
