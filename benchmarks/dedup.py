@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from benchmarks._machine import machine
 from m31r_data.config import DedupConfig
 from m31r_data.dedup.bands import candidate_pairs, exact_pairs
 from m31r_data.dedup.resolve import duplicates, similarities
+from m31r_data.dedup.runs import Keys, Pairs, merged, pairs_of, write_run
 from m31r_data.dedup.shingles import Hashes, shingle_hashes, token_hashes
 from m31r_data.dedup.sketch import Sketch, SketchFile, sketch_of, write_sketches
 from m31r_data.normalise import normalise
@@ -152,9 +153,12 @@ def measure(sketches: list[Sketch], true: dict[tuple[int, int], float], config: 
         files = _write(Path(name), sketches, config.sketch)
         begin = time.perf_counter()
         bands = [candidate_pairs(files, band) for band in range(config.bands)]
-        dropped = duplicates(files, [exact_pairs(files), *bands], config)
-        search_s = time.perf_counter() - begin
-        pairs = np.unique(np.concatenate(bands), axis=0)
+        with tempfile.TemporaryFile() as file:
+            runs = [write_run(file, _pairs(found)) for found in bands]
+            exact = write_run(file, _pairs(exact_pairs(files)))
+            dropped = sum(map(len, duplicates(files, [exact, *runs], config)))
+            search_s = time.perf_counter() - begin
+            pairs = _pairs(merged(runs))
         near, _ = similarities(files, pairs)
         written = sum(path.stat().st_size for path in Path(name).rglob("*.npy"))
     found = {(one, other) for one, other in pairs[near >= config.jaccard].tolist()}
@@ -167,10 +171,14 @@ def measure(sketches: list[Sketch], true: dict[tuple[int, int], float], config: 
         found_pairs=len(found),
         recall=round(right / max(1, len(true)), 4),
         precision=round(right / max(1, len(found)), 4),
-        dropped=len(dropped),
+        dropped=dropped,
         dropped_exactly=_dropped(true),
         search_s=round(search_s, 2),
     )
+
+
+def _pairs(found: Iterable[Keys]) -> Pairs:
+    return pairs_of(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
 
 
 def _write(folder: Path, sketches: list[Sketch], size: int) -> list[SketchFile]:

@@ -1,8 +1,9 @@
 """Which documents go: candidates are decided by their sketches, then the earlier document stays.
 
-Pairs are decided in blocks. In memory stay 13 bytes for each document, 8 for each pair and 150 MB
-for a block: 150 million documents with 40 million candidates take 3 GB and, at 12 microseconds a
-pair, ten minutes. Each block reads from most units, which should then be of 256 MB or more.
+Pairs come from disk in order of their later document and are decided in blocks. In memory stay 5
+bytes for each document and 60 MB for a block: 150 million documents take 0.8 GB. Each block reads
+from most units, a tenth of a millisecond each: for that many documents units should be of 64 MB or
+more.
 """
 
 from __future__ import annotations
@@ -14,33 +15,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m31r_data.config import DedupConfig
-from m31r_data.dedup.bands import Pairs
-from m31r_data.dedup.shingles import distinct
+from m31r_data.dedup.runs import Keys, Pairs, Run, merged, pairs_of
 from m31r_data.dedup.sketch import Rows, SketchFile
 
-DUPLICATE = np.dtype([("document", "<i8"), ("kept", "<i8"), ("similarity", "<f4"), ("exact", "?")])
+DUPLICATE = np.dtype([("document", "<i8"), ("kept", "<i8"), ("exact", "?")])
 
 # Pairs whose sketches are read at a time, and of these, counted at a time.
-_BLOCK = 16_384
-_PART = 256
+_BLOCK = 2048
+_PART = 128
+_STAYS = 2**32 - 1
 
 Similarities = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
-def duplicates(files: Sequence[SketchFile], pairs: Iterable[Pairs], config: DedupConfig) -> Any:
-    """Return the documents to drop, in order: a record array of DUPLICATE.
+def duplicates(
+    files: Sequence[SketchFile], runs: Sequence[Run], config: DedupConfig
+) -> Iterator[Any]:
+    """Yield the documents to drop, in order: record arrays of DUPLICATE.
 
     Two documents are duplicates if their texts differ only in white space (`exact`) or their
     similarity is at least `config.jaccard`. In order of documents, one is dropped if an earlier
     one has its text, or if it is a duplicate of an earlier one that stays. `kept` is the first
     that stays of those; when the one with its text was dropped, it is what that was dropped for.
     """
-    unique = _unique(pairs)
-    similarity, exact = similarities(files, unique)
-    passed = np.flatnonzero(exact | (similarity >= config.jaccard))
-    passed = passed[np.lexsort((unique[passed, 0], ~exact[passed], unique[passed, 1]))]
-    return _decide(unique[passed], similarity[passed], exact[passed], sum(map(len, files)))
+    documents = sum(map(len, files))
+    kept, exactly = np.full(documents, _STAYS, "<u4"), np.zeros(documents, "?")
+    for keys in _whole_documents(merged(runs)):
+        pairs = pairs_of(keys)
+        similarity, exact = similarities(files, pairs)
+        passed = np.flatnonzero(exact | (similarity >= config.jaccard))
+        passed = passed[np.lexsort((pairs[passed, 0], ~exact[passed], pairs[passed, 1]))]
+        yield _decide(pairs[passed], exact[passed], kept, exactly)
 
 
 def similarities(files: Sequence[SketchFile], pairs: Pairs) -> tuple[Similarities, Flags]:
@@ -66,12 +72,16 @@ def similarities(files: Sequence[SketchFile], pairs: Pairs) -> tuple[Similaritie
     return similarity, exact
 
 
-def _unique(pairs: Iterable[Pairs]) -> Pairs:
-    """Return each pair once, in order; in between, one is 8 bytes."""
-    keys = np.zeros(0, dtype=np.int64)
-    for some in pairs:
-        keys = distinct(np.sort(np.concatenate([keys, some[:, 0] << 32 | some[:, 1]])))
-    return np.stack([keys >> 32, keys & 0xFFFF_FFFF], axis=1)
+def _whole_documents(blocks: Iterable[Keys]) -> Iterator[Keys]:
+    """Yield the keys in order such that those of one later document come together."""
+    rest = np.zeros(0, dtype=np.uint64)
+    for block in blocks:
+        keys = np.concatenate([rest, block])
+        later = keys >> np.uint64(32)
+        end = int(np.searchsorted(later, later[-1]))
+        yield keys[:end]
+        rest = keys[end:]
+    yield rest
 
 
 def _read(
@@ -120,27 +130,25 @@ def _jaccard(
     return found
 
 
-def _decide(pairs: Pairs, similarity: Similarities, exact: Flags, documents: int) -> Any:
-    """Return the duplicates among `documents`; pairs are ordered by their second document."""
-    columns = np.full(documents, -1, "<i8"), np.zeros(documents, "<f4"), np.zeros(documents, "?")
+def _decide(pairs: Pairs, exact: Flags, kept: NDArray[np.uint32], exactly: Flags) -> Any:
+    """Return the duplicates among the later documents of pairs, which are in order of these.
+
+    `kept` and `exactly` are of all documents, and changed: what each is a duplicate of, and how.
+    """
     # Views of plain memory: an element of them costs a fifth of one of an array.
-    kept, value, same = (memoryview(column.data) for column in columns)
-    for start in range(0, len(pairs), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        for (first, second), near, is_exact in _rows(pairs[part], similarity[part], exact[part]):
-            if kept[second] >= 0:
-                continue
-            if kept[first] < 0:
-                kept[second], value[second], same[second] = first, near, is_exact
-            elif is_exact:
-                kept[second], value[second], same[second] = kept[first], value[first], same[first]
-    dropped = np.flatnonzero(columns[0] >= 0)
+    of, same = memoryview(kept.data), memoryview(exactly.data)
+    dropped = []
+    for (first, second), is_exact in zip(pairs.tolist(), exact.tolist(), strict=True):
+        if of[second] != _STAYS:
+            continue
+        if of[first] == _STAYS:
+            of[second], same[second] = first, is_exact
+        elif is_exact:
+            of[second], same[second] = of[first], same[first]
+        else:
+            continue
+        dropped.append(second)
     found = np.zeros(len(dropped), dtype=DUPLICATE)
     found["document"] = dropped
-    for name, column in zip(("kept", "similarity", "exact"), columns, strict=True):
-        found[name] = column[dropped]
+    found["kept"], found["exact"] = kept[dropped], exactly[dropped]
     return found.view(np.recarray)
-
-
-def _rows(*columns: NDArray[Any]) -> Iterator[Any]:
-    return zip(*(column.tolist() for column in columns), strict=True)

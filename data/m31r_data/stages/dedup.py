@@ -6,13 +6,19 @@ the hashes at a time; what falls together is a candidate, and one last rank deci
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from m31r_data.dedup.bands import candidate_pairs, exact_pairs
 from m31r_data.dedup.resolve import duplicates
+from m31r_data.dedup.runs import run_of
 from m31r_data.dedup.sketch import SketchFile
 from m31r_data.plan import Plan, Stores
 from m31r_data.stages.flow import BuildStep
@@ -20,7 +26,7 @@ from m31r_data.store import key_of
 
 # Ranks that the bands are shared out to.
 CANDIDATE_RANKS = 8
-_PAIRS = "pairs.npy"
+_PAIRS = "pairs.keys"
 _DUPLICATES = "duplicates.npy"
 
 
@@ -39,8 +45,13 @@ class FindCandidates(BuildStep):
             key = _band_key(plan, band)
             if not stores.candidates.has(key):
                 with stores.candidates.writing(key, f"band {band}") as folder, self.track_time():
-                    pairs = exact_pairs(files) if band < 0 else candidate_pairs(files, band)
-                    np.save(folder / _PAIRS, pairs)
+                    if band < 0:
+                        found = exact_pairs(files, scratch=folder)
+                    else:
+                        found = candidate_pairs(files, band, scratch=folder)
+                    with (folder / _PAIRS).open("wb") as file:
+                        for keys in found:
+                            keys.astype("<u8", copy=False).tofile(file)
 
 
 class DecideDuplicates(BuildStep):
@@ -54,11 +65,17 @@ class DecideDuplicates(BuildStep):
             return
         config = self._config.dedup
         keys = [_band_key(plan, band) for band in range(-1, config.bands if config.enabled else 0)]
-        pairs = (np.load(stores.candidates.path(key) / _PAIRS) for key in keys)
-        with stores.duplicates.writing(plan.duplicates, "all") as folder, self.track_time():
-            found = duplicates(_sketches(plan, stores), pairs, config)
-            rows = np.stack([found.document, found.kept, found.exact.astype(np.int64)], axis=1)
-            np.save(folder / _DUPLICATES, rows)
+        with ExitStack() as stack, self.track_time():
+            folder = stack.enter_context(stores.duplicates.writing(plan.duplicates, "all"))
+            paths = [stores.candidates.path(key) / _PAIRS for key in keys]
+            runs = [run_of(stack.enter_context(path.open("rb"))) for path in paths]
+            scratch = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            rows = 0
+            for found in duplicates(_sketches(plan, stores), runs, config):
+                columns = [found.document, found.kept, found.exact.astype(np.int64)]
+                np.stack(columns, axis=1).tofile(scratch)
+                rows += len(found)
+            _save(folder / _DUPLICATES, scratch, rows)
         stores.candidates.prune(())
 
 
@@ -67,9 +84,8 @@ class Duplicates:
 
     def __init__(self, plan: Plan, stores: Stores) -> None:
         """Read the decision and count the documents of every unit."""
-        self._rows: NDArray[np.int64] = np.load(
-            stores.duplicates.path(plan.duplicates) / _DUPLICATES
-        )
+        path = stores.duplicates.path(plan.duplicates) / _DUPLICATES
+        self._rows: NDArray[np.int64] = np.load(path, mmap_mode="r")
         counts = [len(file) for file in _sketches(plan, stores)]
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])
 
@@ -86,6 +102,15 @@ class Duplicates:
 
 def _sketches(plan: Plan, stores: Stores) -> Sequence[SketchFile]:
     return [SketchFile(stores.prepared.path(key)) for key in plan.prepared]
+
+
+def _save(path: Path, rows: IO[bytes], count: int) -> None:
+    """Write a numpy file of int64 [count, 3] from a file of its bytes."""
+    header = {"descr": "<i8", "fortran_order": False, "shape": (count, 3)}
+    rows.seek(0)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        shutil.copyfileobj(rows, file)
 
 
 def _band_key(plan: Plan, band: int) -> str:

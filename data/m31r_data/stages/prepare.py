@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from datatrove.pipeline.base import PipelineStep
 
 from m31r_data.config import DataConfig, FilterConfig
 from m31r_data.decontaminate import Decontaminator
-from m31r_data.dedup.sketch import sketch_of, write_sketches
+from m31r_data.dedup.sketch import Sketch, sketch_of, write_sketches
 from m31r_data.document import Dropped
 from m31r_data.filters import FILTERS, Filter
 from m31r_data.normalise import normalise
@@ -93,16 +93,23 @@ class WriteUnits(PipelineStep):  # type: ignore[misc]
         key = keys[number]
         if stores.prepared.has(key):
             return
-        rows = [
-            Prepared(each.document, each.read_bytes, each.reason, each.masked) for each in items
-        ]
-        kept = [row.document for row in rows if not row.reason]
-        with stores.prepared.writing(key, name) as folder, self.track_time("unit"):
-            write_prepared(folder / DOCUMENTS, rows)
-            write_sketches(folder, [sketch_of(each.text, self._config.dedup) for each in kept])
-            names = [[each.package, each.path] for each in kept]
+        sketches: list[Sketch] = []
+        names: list[list[str]] = []
+
+        def rows() -> Iterator[Prepared]:
+            """Note the documents as they pass: never are all texts of a unit in memory."""
+            for each in items:
+                if not each.reason:
+                    document = each.document
+                    sketches.append(sketch_of(document.text, self._config.dedup))
+                    names.append([document.package, document.path])
+                self.stat_update("documents")
+                yield Prepared(each.document, each.read_bytes, each.reason, each.masked)
+
+        with stores.prepared.writing(key, name) as folder:
+            write_prepared(folder / DOCUMENTS, rows())
+            write_sketches(folder, sketches)
             (folder / NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
-            self.stat_update("documents", value=len(rows))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -8,22 +9,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m31r_data.config import DedupConfig
-from m31r_data.dedup.bands import Pairs, candidate_pairs, exact_pairs
+from m31r_data.dedup.bands import candidate_pairs, exact_pairs
 from m31r_data.dedup.resolve import duplicates, similarities
+from m31r_data.dedup.runs import Keys, Pairs
 from m31r_data.dedup.shingles import shingle_hashes, token_hashes
 from m31r_data.dedup.sketch import SketchFile
-from tests.data.dedup.texts import document, edited, families, jaccard, write_files
+from tests.data.dedup.texts import (
+    document,
+    edited,
+    families,
+    jaccard,
+    pairs_in,
+    runs_with,
+    write_files,
+)
 
 CONFIG = DedupConfig()
 
 
-def all_pairs(files: list[SketchFile]) -> list[Pairs]:
+def searches(files: list[SketchFile]) -> list[Iterator[Keys]]:
     return [exact_pairs(files), *(candidate_pairs(files, band) for band in range(CONFIG.bands))]
 
 
+def all_pairs(files: list[SketchFile]) -> Pairs:
+    return np.unique(np.concatenate([pairs_in(found) for found in searches(files)]), axis=0)
+
+
 def dropped(files: list[SketchFile]) -> list[tuple[int, int, bool]]:
-    found = duplicates(files, all_pairs(files), CONFIG)
-    return [(each.document, each.kept, each.exact) for each in found]
+    with runs_with(*searches(files)) as runs:
+        return [each.tolist() for part in duplicates(files, runs, CONFIG) for each in part]
 
 
 def test_a_near_duplicate_goes_and_what_resembles_it_less_stays(tmp_path: Path) -> None:
@@ -32,10 +46,10 @@ def test_a_near_duplicate_goes_and_what_resembles_it_less_stays(tmp_path: Path) 
     near, far = edited(text, chance, 0.01), edited(text, chance, 0.3)
     files = write_files(tmp_path, [[text], [far, near]], CONFIG)
 
-    (found,) = duplicates(files, all_pairs(files), CONFIG)
+    (similarity,), _ = similarities(files, np.array([[0, 2]]))
 
-    assert (found.document, found.kept, found.exact) == (2, 0, False)
-    assert found.similarity == pytest.approx(jaccard(text, near, CONFIG.shingle), abs=0.03)
+    assert dropped(files) == [(2, 0, False)]
+    assert similarity == pytest.approx(jaccard(text, near, CONFIG.shingle), abs=0.03)
 
 
 def test_a_copy_goes_with_what_it_is_a_copy_of(tmp_path: Path) -> None:
@@ -80,7 +94,7 @@ def test_pairs_are_found_as_by_comparing_all_shingles(tmp_path: Path) -> None:
         >= CONFIG.jaccard * len(shingles[one] | shingles[other])
     }
 
-    pairs = np.unique(np.concatenate(all_pairs(files)), axis=0)
+    pairs = all_pairs(files)
     near, _ = similarities(files, pairs)
     found = set(map(tuple, pairs[near >= CONFIG.jaccard].tolist()))
 
@@ -106,7 +120,7 @@ def test_order_and_files_do_not_matter_for_which_pairs_are_similar(
 
 
 def verified(files: list[SketchFile], texts: list[str]) -> dict[frozenset[str], float]:
-    pairs = np.unique(np.concatenate(all_pairs(files)), axis=0)
+    pairs = all_pairs(files)
     near, _ = similarities(files, pairs)
     return {
         frozenset((texts[one], texts[other])): value

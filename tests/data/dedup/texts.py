@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from m31r_data.config import DedupConfig
+from m31r_data.dedup.runs import Keys, Pairs, Run, pairs_of, write_run
 from m31r_data.dedup.shingles import shingle_hashes, token_hashes
 from m31r_data.dedup.sketch import SketchFile, sketch_of, write_sketches
 
@@ -27,6 +32,18 @@ def write_files(
         write_sketches(unit, [sketch_of(text, config) for text in part])
         files.append(SketchFile(unit))
     return files
+
+
+def pairs_in(found: Iterable[Keys]) -> Pairs:
+    """All pairs that a search yields, int64 [pairs, 2], the earlier document first."""
+    return pairs_of(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
+
+
+@contextmanager
+def runs_with(*searches: Iterable[Keys]) -> Iterator[list[Run]]:
+    """What some searches found, on disk, as it is decided."""
+    with tempfile.TemporaryFile() as file:
+        yield [write_run(file, pairs_in(found)) for found in searches]
 
 
 def jaccard(one: str, other: str, n: int) -> float:
