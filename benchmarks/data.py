@@ -2,9 +2,15 @@
 
     M31R_SHARED=../shared python benchmarks/data.py --json data.json
     python benchmarks/data.py --sizes 0.05 0.1        # GB; for a look
+    python benchmarks/data.py --sizes 4 --with data.json --json all.json   # beside earlier rows
 
 Every size is one `m31r-train data build … --until dedup` on packs made for it, from nothing, with
 two workers. The packs of 4 GB and what is made of them take 9 GB of disk, freed after each size.
+
+Memory is that of the largest process, in each stage. *Resident* counts the pages of files that it
+has mapped, which are the kernel's cache and given back when others need the room; it is exact
+(VmHWM, reset at each stage). *Own* is what only the process can give back (RssAnon and RssShmem),
+looked at 50 times a second.
 """
 
 from __future__ import annotations
@@ -21,25 +27,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._machine import machine
+from benchmarks._memory import Memory, watch
 from tests.data.dedup.packs import CORPUS, Written, write_packs
 
 MAX_EXPONENT, MAX_MEMORY_GROWTH, MAX_MEMORY_MB = 1.05, 1.10, 1_000
 MIN_LINES_PER_S = 100_000
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Row:
-    """One size. `peak_mb` is of the largest process at its largest, files it maps included.
+    """One size. `cpu_s` is processor time of all processes: beside other work, it tells more.
 
-    `cpu_s` is processor time of all processes: where the machine has other work, it tells more.
+    `own_mb` and `peak_mb` are of the process that had the most at any time, without and with the
+    files that it maps; `stages` holds both for each stage, and whether the process was a worker.
     """
 
     gb: float
@@ -51,15 +57,20 @@ class Row:
     cpu_s: float
     lines_per_s: int
     mb_per_s: float
+    own_mb: float
     peak_mb: float
     work_mb: int
+    stages: dict[str, dict[str, float | str]]
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     if arguments.dir:
         arguments.dir.mkdir(parents=True, exist_ok=True)
-    rows = [measure(size, arguments) for size in arguments.sizes]
+    rows = _earlier(arguments.earlier) if arguments.earlier else []
+    rows = [row for row in rows if row.gb not in arguments.sizes]
+    rows += [measure(size, arguments) for size in arguments.sizes]
+    rows.sort(key=lambda row: row.gb)
     ratios = compare(rows)
     _print(rows, ratios)
     if arguments.json:
@@ -70,8 +81,13 @@ def main() -> int:
             "rows": [asdict(row) for row in rows],
             "ratios": ratios,
         }
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     return 0
+
+
+def _earlier(path: Path) -> list[Row]:
+    return [Row(**row) for row in json.loads(path.read_text("utf-8"))["rows"]]
 
 
 def measure(gigabytes: float, arguments: argparse.Namespace) -> Row:
@@ -85,7 +101,7 @@ def measure(gigabytes: float, arguments: argparse.Namespace) -> Row:
             size = int(gigabytes * 1e9)
             written: Written = pool.apply(write_packs, (packs, size, arguments.seed))
         used = _cpu_s()
-        seconds, peak = build(folder, packs, arguments.workers)
+        seconds, memory = build(folder, packs, arguments.workers)
         (decided,) = (folder / "work").rglob("duplicates.npy")
         return Row(
             gb=gigabytes,
@@ -97,13 +113,22 @@ def measure(gigabytes: float, arguments: argparse.Namespace) -> Row:
             cpu_s=round(_cpu_s() - used, 1),
             lines_per_s=round(written.lines / seconds),
             mb_per_s=round(written.bytes / 1e6 / seconds, 2),
-            peak_mb=round(peak / 1e6, 1),
+            own_mb=max(_mb(stage.own) for stage in memory.values()),
+            peak_mb=max(_mb(stage.resident) for stage in memory.values()),
             work_mb=round(_size(folder / "work") / 1e6),
+            stages={
+                name: {
+                    "own_mb": _mb(stage.own),
+                    "peak_mb": _mb(stage.resident),
+                    "process": stage.process,
+                }
+                for name, stage in memory.items()
+            },
         )
 
 
-def build(folder: Path, packs: Path, workers: int) -> tuple[float, int]:
-    """Run the pipeline up to deduplication; return seconds and bytes of the largest process."""
+def build(folder: Path, packs: Path, workers: int) -> tuple[float, dict[str, Memory]]:
+    """Run the pipeline up to deduplication; return seconds, and memory by stage."""
     config = folder / "data.toml"
     config.write_text(
         f'output = "{folder / "out"}"\nwork = "{folder / "work"}"\n'
@@ -117,14 +142,11 @@ def build(folder: Path, packs: Path, workers: int) -> tuple[float, int]:
     command += ["--workers", str(workers), "--until", "dedup"]
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _largest(process.pid))
-        time.sleep(_POLL_S)
+    memory = watch(process, folder / "work" / "journal.jsonl")
     seconds = time.perf_counter() - begin
     if process.returncode:
         raise SystemExit(f"data.py: m31r-train data build ended with {process.returncode}")
-    return seconds, peak
+    return seconds, memory
 
 
 def _cpu_s() -> float:
@@ -133,23 +155,8 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _largest(pid: int) -> int:
-    """Return the highest resident size so far, in bytes, of any process from `pid` down."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    return max(_peak(member.pid) for member in family)
-
-
-def _peak(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    except OSError:
-        return 0
-    lines = (line.split() for line in status.splitlines() if line.startswith("VmHWM:"))
-    return next((int(line[1]) * 1024 for line in lines), 0)
+def _mb(size: int) -> float:
+    return round(size / 1e6, 1)
 
 
 def _size(folder: Path) -> int:
@@ -158,8 +165,10 @@ def _size(folder: Path) -> int:
 
 def compare(rows: list[Row]) -> dict[str, float]:
     """Return how time and memory grow; an exponent is the slope of log time over log lines."""
+    own, peak = [row.own_mb for row in rows], [row.peak_mb for row in rows]
     ratios = {
-        "memory_growth": max(row.peak_mb for row in rows) / min(row.peak_mb for row in rows),
+        "memory_growth": max(own) / min(own),
+        "resident_growth": max(peak) / min(peak),
         "lines_per_s": min(row.lines_per_s for row in rows),
     }
     if len(rows) > 1:
@@ -173,15 +182,20 @@ def compare(rows: list[Row]) -> dict[str, float]:
 
 def _print(rows: list[Row], ratios: dict[str, float]) -> None:
     columns = ("GB", "documents", "lines", "planted", "dropped", "s", "cpu s", "lines/s", "MB/s")
-    table = Table(*columns, "peak MB", "work MB")
+    table = Table(*columns, "own MB", "peak MB", "work MB")
     for row in rows:
-        table.add_row(*(f"{value:,}" for value in asdict(row).values()))
-    Console(width=110).print(table)
+        table.add_row(*(f"{value:,}" for value in list(asdict(row).values())[:-1]))
+    stages = Table("own (resident) MB", *rows[-1].stages)
+    for row in rows:
+        cells = (f"{s['own_mb']} ({s['peak_mb']}) {s['process']}" for s in row.stages.values())
+        stages.add_row(f"{row.gb} GB", *cells)
+    Console(width=120).print(table, stages)
     if "exponent" in ratios:
         print(f"time grows with exponent {ratios['exponent']} (at most {MAX_EXPONENT})")
         print(f"processor time grows with exponent {ratios['cpu_exponent']}")
     print(f"memory grows by {ratios['memory_growth']} (at most {MAX_MEMORY_GROWTH})")
-    largest = max(row.peak_mb for row in rows)
+    print(f"with the files that are mapped, by {ratios['resident_growth']}")
+    largest = max(row.own_mb for row in rows)
     print(f"largest process {largest} MB (under {MAX_MEMORY_MB})")
     print(f"{ratios['lines_per_s']:,.0f} lines/s at the least ({MIN_LINES_PER_S:,})")
 
@@ -190,6 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    parser.add_argument(
+        "--with", type=Path, metavar="FILE", dest="earlier", help="compare with the rows there"
+    )
     parser.add_argument("--sizes", type=float, nargs="+", default=[0.5, 1, 2, 4], metavar="GB")
     parser.add_argument("--workers", type=int, default=2, help="of the build (2)")
     parser.add_argument("--seed", type=int, default=0, help="chooses what is copied (0)")
