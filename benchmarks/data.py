@@ -69,21 +69,24 @@ def main() -> int:
         arguments.dir.mkdir(parents=True, exist_ok=True)
     rows = _earlier(arguments.earlier) if arguments.earlier else []
     rows = [row for row in rows if row.gb not in arguments.sizes]
-    rows += [measure(size, arguments) for size in arguments.sizes]
-    rows.sort(key=lambda row: row.gb)
-    ratios = compare(rows)
-    _print(rows, ratios)
-    if arguments.json:
-        report = {
-            "machine": machine(),
-            "workers": arguments.workers,
-            "of": "frozen corpus" if CORPUS.is_file() else "generated",
-            "rows": [asdict(row) for row in rows],
-            "ratios": ratios,
-        }
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    for size in arguments.sizes:
+        rows = sorted([*rows, measure(size, arguments)], key=lambda row: row.gb)
+        if arguments.json:
+            _write(arguments.json, rows, arguments.workers)
+    _print(rows, compare(rows))
     return 0
+
+
+def _write(path: Path, rows: list[Row], workers: int) -> None:
+    report = {
+        "machine": machine(),
+        "workers": workers,
+        "of": "frozen corpus" if CORPUS.is_file() else "generated",
+        "rows": [asdict(row) for row in rows],
+        "ratios": compare(rows),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
 def _earlier(path: Path) -> list[Row]:
