@@ -35,7 +35,9 @@ class LoaderConfig:
     `fim_share` of the examples are fill-in-the-middle, `psm_share` of those in
     prefix-suffix-middle order, the others suffix first. The middle ends at a line's end
     (`line_share`), at the end of a syntax node (`node_share`), or anywhere. Rows are `sequence`
-    tokens long; an example has at least `min_example` and at most `sequence` tokens.
+    tokens long; an example has at least `min_example` and at most `sequence` tokens. The end of a
+    middle counts `end_weight` times in the loss. Files that share a row are neighbours in the
+    dataset, most of them of one package (`packing` "package"), or drawn at random ("random").
 
     All of that is about code. `mixture` draws some of the rows from other sets, whose examples are
     ready-made and stand whole in their rows; of any 1,000 rows, each set has its share. Without
@@ -49,6 +51,7 @@ class LoaderConfig:
     node_share: float = 0.25
     min_example: int = 192
     end_weight: float = 3.0
+    packing: Literal["package", "random"] = "package"
     mixture: tuple[SetConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -66,8 +69,10 @@ class LoaderConfig:
 class PlanConfig:
     """Length and rhythm of a run: warm-up, stable and decay phases, in optimiser steps.
 
-    The learning rate rises over `warmup_steps`, stays, and falls linearly to zero over the last
-    `decay_steps` of `steps`. `batch_tokens` are seen in a step, `micro_rows` rows at a time.
+    The learning rate rises over `warmup_steps`, stays, and falls to zero over the last
+    `decay_steps` of `steps`: in a straight line, or as one less the square root of the part of
+    them that is done ("sqrt", Hägele et al. 2024). `batch_tokens` are seen in a step, `micro_rows`
+    rows at a time.
     """
 
     steps: int
@@ -75,6 +80,7 @@ class PlanConfig:
     micro_rows: int
     warmup_steps: int = 100
     decay_steps: int = 0
+    decay: Literal["linear", "sqrt"] = "linear"
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, when the phases do not fit."""
@@ -84,11 +90,15 @@ class PlanConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """Muon for the blocks' matrices, AdamW for embeddings and norms.
+    """Muon for the blocks' matrices, AdamW for embeddings and norms; or AdamW for all.
 
     `muon_iterations` are those of the Newton-Schulz method that makes an update orthogonal; their
-    cost does not depend on the batch, so that a trial on few tokens may want fewer.
+    cost does not depend on the batch, so that a trial on few tokens may want fewer. `z_loss` times
+    the square of the logarithm of the softmax's denominator is added to a token's loss, in its
+    gradient alone: 1e-4 in PaLM (Chowdhery et al. 2022).
     """
+
+    matrices: Literal["muon", "adamw"] = "muon"
 
     muon_rate: float = 0.02
     muon_momentum: float = 0.95
@@ -98,6 +108,7 @@ class OptimiserConfig:
     adamw_betas: tuple[float, ...] = (0.9, 0.95)
     adamw_weight_decay: float = 0.0
     clip_norm: float = 1.0
+    z_loss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +170,11 @@ class RecoveryConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run: what is trained, on which dataset, how long, and where it is written."""
+    """A run: what is trained, on which dataset, how long, and where it is written.
+
+    With `zero_outputs`, the projections that write to the residual stream start at zero (a run
+    that does not start from a checkpoint).
+    """
 
     dataset: Path
     output: Path
@@ -172,6 +187,7 @@ class TrainConfig:
     parallel: Literal["ddp", "fsdp"] = "ddp"
     activation_checkpointing: bool = False
     start_from: Path | None = None
+    zero_outputs: bool = True
     threads: int = 0
     loader_workers: int = 0
     log_every: int = 10

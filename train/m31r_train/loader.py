@@ -1,8 +1,9 @@
 """Rows of code, cut and shown in other ways in every pass, in an order that the seed gives.
 
 The split is cut into blocks of nearly a row each, across file borders, so that small files of a
-package share a row. Row `i` of a pass is a function of the seed, the pass and `i`: a run can go
-on anywhere, and every pass sees other cuts (each file is cut and encoded anew).
+package share a row: a dataset holds the files of a package one behind the other. Row `i` of a pass
+is a function of the seed, the pass and `i`: a run can go on anywhere, and every pass sees other
+cuts (each file is cut and encoded anew).
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ class RowLoader(Rows):
         """Read the documents' lengths; nothing else is kept in memory."""
         super().__init__(config)
         self._dataset, self._tokenizer, self._seed = dataset, tokenizer, seed
-        self._starts = np.concatenate([[0], np.cumsum(dataset.lengths)])
+        self._documents = np.arange(len(dataset))
+        if config.packing == "random":
+            # RandomState, whose numbers are the same in all versions of numpy.
+            np.random.RandomState(seed % 2**32).shuffle(self._documents)
+        self._starts = np.concatenate([[0], np.cumsum(dataset.lengths[self._documents])])
         self._block = int(config.sequence * _FILL)
 
     @property
@@ -59,11 +64,11 @@ class RowLoader(Rows):
 
     def _pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yield (document, from, to) for what lies in the split's tokens [start, end)."""
-        document = int(np.searchsorted(self._starts, start, side="right")) - 1
-        while document < len(self._dataset) and (begins := int(self._starts[document])) < end:
-            length = int(self._starts[document + 1]) - begins
-            yield document, max(start - begins, 0), min(end - begins, length)
-            document += 1
+        place = int(np.searchsorted(self._starts, start, side="right")) - 1
+        while place < len(self._documents) and (begins := int(self._starts[place])) < end:
+            length = int(self._starts[place + 1]) - begins
+            yield int(self._documents[place]), max(start - begins, 0), min(end - begins, length)
+            place += 1
 
     def _examples(
         self, document: int, start: int, end: int, rng: random.Random

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +17,18 @@ from m31r_train.sharded import OwnedMatrices, assign, like, whole
 def schedule(step: int, plan: PlanConfig) -> float:
     """Return the factor on the learning rate, 0 to 1, at `step` (from 0): warm-up-stable-decay."""
     warm = min(1.0, (step + 1) / max(plan.warmup_steps, 1))
-    left = plan.steps - step
-    return warm * min(1.0, left / plan.decay_steps) if plan.decay_steps else warm
+    if not plan.decay_steps:
+        return warm
+    left = min(1.0, (plan.steps - step) / plan.decay_steps)
+    return warm * (left if plan.decay == "linear" else 1.0 - math.sqrt(1.0 - left))
 
 
 class MuonAdamW:
     """Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for embedding and norms.
 
-    Both step on float32 weights, whole or sharded (DTensors). A sharded matrix is stepped on by
-    the one process that owns it, whole.
+    Where the configuration wants AdamW for the matrices too, there is no Muon. Both step on float32
+    weights, whole or sharded (DTensors). A sharded matrix is stepped on by the one process that
+    owns it, whole.
     """
 
     def __init__(
@@ -33,19 +37,14 @@ class MuonAdamW:
         """Step on `weights`, float32, by the names that `state` gives them."""
         self._config, self._world = config, world
         self.weights = dict(weights)
-        matrices = [name for name, value in weights.items() if _is_matrix(name, value)]
+        by_muon = config.matrices == "muon"
+        matrices = [name for name, value in weights.items() if by_muon and _is_matrix(name, value)]
         self._matrices = [self.weights[name] for name in matrices]
         sharded = any(isinstance(value, DTensor) for value in self._matrices)
         self._owned = OwnedMatrices(self._matrices, world) if sharded else None
         own = self._owned.own if self._owned else dict(enumerate(self._matrices))
         self._numbers = list(own)
-        self._muon = torch.optim.Muon(
-            own.values(),
-            lr=config.muon_rate,
-            momentum=config.muon_momentum,
-            weight_decay=config.muon_weight_decay,
-            ns_steps=config.muon_iterations,
-        )
+        self._muon = _muon(own.values(), config) if own else None
         self._adamw = torch.optim.AdamW(
             [value for name, value in weights.items() if name not in matrices],
             lr=config.adamw_rate,
@@ -72,9 +71,11 @@ class MuonAdamW:
                 group["lr"] = rate * factor
         if self._owned:
             self._owned.gather_gradients()
-        self._muon.step()
+        if self._muon:
+            self._muon.step()
         if self._owned:
             self._owned.scatter_weights()
+        if self._owned and self._muon:
             self._muon.zero_grad()
         self._adamw.step()
 
@@ -113,21 +114,33 @@ class MuonAdamW:
         if self._owned:
             self._owned.gather_weights()
         muon, adamw = _unflatten(tensors, "muon."), _unflatten(tensors, "adamw.")
-        _load(self._muon, {own: muon[i] for own, i in enumerate(self._numbers) if i in muon})
+        if self._muon:
+            _load(self._muon, {own: muon[i] for own, i in enumerate(self._numbers) if i in muon})
         _load(self._adamw, adamw)
 
     def _rates(self) -> Iterator[tuple[torch.optim.Optimizer, float]]:
-        yield self._muon, self._config.muon_rate
+        if self._muon:
+            yield self._muon, self._config.muon_rate
         yield self._adamw, self._config.adamw_rate
 
     def _momenta(self) -> Iterator[Tensor | None]:
         """Yield the momentum of each matrix, whole, on process 0; nothing before the first step."""
-        state = self._muon.state_dict()["state"]
+        state = self._muon.state_dict()["state"] if self._muon else {}
         if not state:
             return
         own = {i: state[k]["momentum_buffer"] for k, i in enumerate(self._numbers)}
         for i in range(len(self._matrices)):
             yield self._owned.to_main(i, own.get(i)) if self._owned else own[i]
+
+
+def _muon(matrices: Iterable[nn.Parameter], config: OptimiserConfig) -> torch.optim.Optimizer:
+    return torch.optim.Muon(
+        matrices,
+        lr=config.muon_rate,
+        momentum=config.muon_momentum,
+        weight_decay=config.muon_weight_decay,
+        ns_steps=config.muon_iterations,
+    )
 
 
 def _is_matrix(name: str, value: Tensor) -> bool:

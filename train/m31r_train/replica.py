@@ -56,6 +56,7 @@ class TokenLoss(nn.Module):
         self._hidden = decoder.hidden
         if config.compile and not by_block:
             self._hidden = torch.compile(decoder.hidden)
+        self._z_loss = config.optimiser.z_loss
         self._chunk: ChunkLoss = torch.compile(chunk_loss) if config.compile else chunk_loss
 
     def forward(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -69,6 +70,7 @@ class TokenLoss(nn.Module):
             targets.flatten(),
             weights.flatten(),
             self._chunk,
+            self._z_loss,
         )
 
 
@@ -83,7 +85,9 @@ class Replica:
         """Make the model, in float32. Raises M31RError or ConfigError naming what does not fit."""
         self.config = config
         self.world = world or World.alone(config.device)
-        self.model = _initial_model(config).to(self.world.device)
+        with self.world.together():
+            model = _initial_model(config)
+        self.model = model.to(self.world.device)
         module = TokenLoss(self.model, config, self.world)
         self._module = distribute(module, blocks(self.model), config, self.world)
         weights = dict(self.model.named_parameters())
@@ -165,8 +169,21 @@ def blocks(decoder: Decoder) -> list[nn.Module]:
 
 def _initial_model(config: TrainConfig) -> Decoder:
     if config.start_from is None:
-        return Decoder(config.model)
+        model = Decoder(config.model)
+        if not config.zero_outputs:
+            _randomise_outputs(model)
+        return model
     model, found = load_checkpoint(config.start_from)
     if found != config.model:
         raise ConfigError(f"{config.start_from}: another model than 'model' describes")
     return model
+
+
+def _randomise_outputs(model: Decoder) -> None:
+    """Draw what writes to the residual stream from N(0, 0.02 / sqrt(2 layers)).
+
+    So that the stream's variance does not grow with depth (Radford et al. 2019).
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * model.config.layers))
