@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+
+# An example that takes long on a busy machine is no failure.
+settings.register_profile("m31r", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("m31r")
 
 RUST = """\
 //! Kühne Größen — 測試 🦀

@@ -130,10 +130,10 @@ def test_a_check_ends_at_its_deadline(walls: Sandbox | None) -> None:
             program.check({MAIN: ENDLESS}, Deadline(1))
         assert not [
             process
-            for process in psutil.process_iter(["cmdline", "name"])
+            for process in psutil.process_iter(["cmdline", "name", "status"])
             if process.info["name"] == "rustc"
             and str(program.folder) in " ".join(process.info["cmdline"] or [])
-            and process.status() != psutil.STATUS_ZOMBIE
+            and process.info["status"] != psutil.STATUS_ZOMBIE
         ]
         assert program.check({MAIN: REPAIRED}, Deadline(60)).passed
 

@@ -69,7 +69,7 @@ def drive(tmp_path: Path) -> Callable[..., Driven]:
     return start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def ray_cluster() -> Iterator[dict[str, str]]:
     """Two nodes with a worker each, on the loopback device; yields the environment to use them."""
     environment = {
@@ -90,7 +90,7 @@ def ray_cluster() -> Iterator[dict[str, str]]:
     )
     assert nodes.stdout is not None
     yield {**environment, "RAY_ADDRESS": nodes.stdout.readline().strip()}
-    nodes.communicate(timeout=60)
+    nodes.communicate(timeout=300)
 
 
 def _with_root() -> str:

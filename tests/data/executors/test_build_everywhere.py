@@ -31,6 +31,8 @@ from tests.data.executors.sample import (
 pytestmark = pytest.mark.slow
 
 KILLS = 10
+# No kill waits for one of the last lines: on a busy machine the build would be done before it.
+LAST_LINES = 14
 BY_UNIT = ("prepare", "encode")
 
 
@@ -116,7 +118,7 @@ def test_killed_at_random_moments(sample: Sample, reference: Path, tmp_path: Pat
     output = tmp_path / "dataset"
     chance = random.Random(31)
     undisturbed = journal(reference)
-    moments = sorted(chance.sample(range(2, len(undisturbed) - 6), KILLS))
+    moments = sorted(chance.sample(range(2, len(undisturbed) - LAST_LINES), KILLS))
     kills = 0
     for moment in moments:
         running = start_build(sample.config, output, "--workers", "2")
@@ -164,7 +166,9 @@ def test_killed_while_the_dataset_is_put_together(
             with suppress(FileNotFoundError):
                 if partial.stat().st_ctime_ns != before:
                     break
-        os.killpg(running.pid, signal.SIGKILL)
+        # On a busy machine the build may be done by now.
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
         assert not output.exists() or contents(output) == contents(reference)
     build(sample.config, output, "--workers", "1")

@@ -131,19 +131,23 @@ def test_ctrl_c_stops_all_workers_without_a_word(
 
 
 def test_ctrl_c_while_workers_start(drive: Callable[..., Driven]) -> None:
-    build = drive("local", 2, first=4)
+    # It hangs in the end, so that it is not done before this process looks at it.
+    build = drive("local", 2, "hangs", first=4)
     process = psutil.Process(build.pid)
-    while not any("spawn_main" in " ".join(each.cmdline()) for each in _children(process)):
+    while not any("spawn_main" in command for command in _commands_below(process)):
         assert build.poll() is None, build.communicate()
     os.killpg(build.pid, signal.SIGINT)
     assert build.communicate(timeout=60) == ("", "")
     assert build.returncode == 130
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _commands_below(process: psutil.Process) -> list[str]:
+    found = []
+    # Any of them may end while it is looked at.
     with suppress(psutil.NoSuchProcess):
-        return [each for each in process.children() if each.is_running()]
-    return []
+        for child in process.children():
+            found.append(" ".join(child.cmdline()))
+    return found
 
 
 def test_workers_do_not_outlive_a_killed_build(
