@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_info(commands)
     _add_card(commands)
     _add_plot(commands)
+    _add_report(commands)
     for extension in entry_points(group="m31r_train.commands"):
         extension.load()(commands)
     return run(lambda arguments: arguments.handler(arguments), parser, argv)
@@ -153,6 +154,17 @@ def _add_plot(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.set_defaults(handler=_plot)
 
 
+def _add_report(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "report",
+        "Write the page of a run, with curves and samples, from its log.",
+        "m31r-train report runs/nano",
+    )
+    parser.add_argument("run", type=Path)
+    parser.set_defaults(handler=_report)
+
+
 def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
@@ -237,6 +249,13 @@ def _plot(arguments: argparse.Namespace) -> int:
     from m31r_train.card import plot_run
 
     plot_run(arguments.run, arguments.out)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from m31r_train.page import write_page
+
+    print(write_page(arguments.run))
     return 0
 
 

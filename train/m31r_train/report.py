@@ -21,13 +21,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from m31r_train.checkpoint import Position
 from m31r_train.config import TrainConfig
+from m31r_train.page import LOG, write_page
 from m31r_train.peak import gemm_peak
 from m31r_train.recovery import cut_log
 
 if TYPE_CHECKING:
     from m31r_train.replica import StepResult
-
-LOG = "log.jsonl"
 
 
 class RunLog:
@@ -39,7 +38,7 @@ class RunLog:
         The first row tells of the run: its configuration, its FLOPs a token and, with
         `watch.peak`, the machine's peak, of all `processes` together.
         """
-        self._config = config
+        self._config, self._rows = config, 0
         self._open(position)
         self._console = Console()
         self._progress = Progress(
@@ -138,6 +137,8 @@ class RunLog:
         self._progress.stop()
         self._file.close()
         self._board.close()
+        if self._config.watch.report_every:
+            self._write_page()
 
     def _open(self, position: Position) -> None:
         """Open the logs to append to, without what a killed run wrote after `position`."""
@@ -163,6 +164,16 @@ class RunLog:
         row = {"step": position.step, "tokens": position.tokens, "time": time.time(), **values}
         self._file.write(json.dumps(_plain(row)) + "\n")
         self._file.flush()
+        self._rows += 1
+        if self._config.watch.report_every and not self._rows % self._config.watch.report_every:
+            self._write_page()
+
+    def _write_page(self) -> None:
+        """Write the run's page. A run does not end because its page cannot be written."""
+        try:
+            write_page(self._config.output)
+        except OSError as error:
+            self.note(f"no page: {error}")
 
 
 def _peak(config: TrainConfig) -> float:
