@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,3 +193,15 @@ def test_without_optima_inside_it_does_not_extrapolate(sweep: Path) -> None:
     assert isinstance(curves, list)
     assert curves[0]["best"]["verdict"] == "edge"
     assert extrapolate([], load_toml(config.base, TrainConfig)) == {}
+
+
+def test_the_configuration_that_comes_along_shows_every_default() -> None:
+    path = Path(__file__).parents[2] / "configs" / "train" / "sweep.toml"
+    config = load_toml(path, SweepConfig)
+    names = {field.name for field in dataclasses.fields(SweepConfig)}
+    assert names == tomllib.loads(path.read_text()).keys()
+    for change in (*config.proxies, *config.variants):
+        nano = path.with_name("nano.toml")
+        assert load_toml(nano, TrainConfig, [*config.set, *change.set]) != load_toml(
+            nano, TrainConfig, config.set
+        )
