@@ -41,7 +41,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             os._exit(128 + number)
         if not again:
             request.signal, asked = signal.Signals(number), time.monotonic()
-            _say(f"{request.signal.name}: saving after this step; Ctrl-C ends the run at once")
+            _say(f"{request.signal.name}: saving after this step; Ctrl-C ends it at once")
 
     before = {each: signal.signal(each, handle) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
