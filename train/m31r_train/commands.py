@@ -137,28 +137,3 @@ def _print_vocabularies(sample: Sample, sizes: Sequence[int]) -> None:
             f"{row.flops_per_byte / 1e6:.2f}M",
         )
     Console().print(table)
-
-
-def info(path: Path, overrides: Sequence[str]) -> int:
-    """Print the size and cost of a training configuration."""
-    # Only this one needs PyTorch.
-    from m31r_train.config import TrainConfig
-
-    config = load_toml(path, TrainConfig, overrides)
-    model, plan = config.model, config.plan
-    weights = model.parameters
-    total = plan.steps * plan.batch_tokens
-    flops = model.flops_per_token(config.loader.sequence)
-    # bf16 weights and gradients, float32 master copy and two moments (AdamW's upper bound).
-    training = weights * (2 + 2 + 4 + 8)
-    cache = 2 * model.layers * model.kv_heads * 64 * model.context_length * 2
-    table = Table("quantity", "value", title=str(path))
-    table.add_row("parameters", f"{weights / 1e6:.2f}M")
-    table.add_row("tokens planned", f"{total / 1e6:.1f}M ({total / weights:.1f} a parameter)")
-    table.add_row("tokens wanted (20 a parameter)", f"{20 * weights / 1e6:.0f}M")
-    table.add_row("training FLOPs", f"{flops * total:.2e}")
-    table.add_row("training state, without activations", f"{training / 2**20:.0f} MiB")
-    table.add_row("weights, int8", f"{weights / 2**20:.1f} MiB")
-    table.add_row("KV cache, 16 bits, full context", f"{cache / 2**20:.1f} MiB")
-    Console().print(table)
-    return 0
