@@ -158,7 +158,7 @@ def _run(command: list[str]) -> tuple[float, int, str]:
 def _seconds_a_step(log: Path) -> float:
     """Return the shortest time between two logged steps; the first step also warms up."""
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    times = [line["time"] for line in lines if "loss" in line]
+    times: list[float] = [line["time"] for line in lines if "loss" in line]
     return round(min(b - a for a, b in pairwise(times)), 2)
 
 

@@ -42,6 +42,8 @@ def trial(
         "output": output,
         "device": "cpu",
         "compile": "false",
+        "parallel": "ddp",
+        "loader_workers": 0,
         "threads": 1,
         "log_every": 1,
         "valid_every": 3,
@@ -56,5 +58,8 @@ def trial(
         "loader.sequence": sequence,
         "loader.min_example": sequence // 2,
         "optimiser.muon_iterations": iterations,
+        "watch.peak": "false",
+        "watch.samples_every": 0,
+        "watch.tasks_every": 0,
     }
     return [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
