@@ -178,6 +178,18 @@ def test_stop_sees_growing_text(engine: Engine) -> None:
     assert all(later.startswith(former) for former, later in pairwise(seen))
 
 
+def test_the_model_ends_only_where_it_may(engine: Engine) -> None:
+    prompt = Prompt((5, 9, 12), b"")
+
+    def finishes(may_end: Callable[[str], bool] | None) -> list[str]:
+        draws = [GenerateOptions(max_new_tokens=40, temperature=20.0, seed=i) for i in range(12)]
+        return [engine.generate(prompt, each, may_end=may_end).finish for each in draws]
+
+    assert "end" in finishes(None)
+    assert set(finishes(lambda text: False)) == {"length"}
+    assert finishes(lambda text: True) == finishes(None)
+
+
 def test_text_never_ends_inside_a_character(engine: Engine) -> None:
     healed = "🦀".encode() + b"\xe6\xb8"
     for count in range(1, 40):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from m31r_core.brackets import open_within
 from m31r_core.bundle import load_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
 from m31r_core.engine.sampling import log_softmax
@@ -48,6 +49,19 @@ def test_block_out_of_tokens_ends_with_a_line(completer: Completer, rust: str) -
         assert completion.generation.text.startswith(completion.text)
         if completion.generation.finish == "length" and "\n" in completion.generation.text:
             assert completion.generation.text[len(completion.text)] == "\n"
+
+
+def test_it_ends_only_where_what_it_opened_is_closed(completer: Completer, rust: str) -> None:
+    finishes = set()
+    for seed in range(6):
+        wild = completer.candidates(
+            request(rust, 300, kind="block", max_new_tokens=40), 6, seed=100 * seed, temperature=9.0
+        )
+        for completion in wild:
+            finishes.add(completion.generation.finish)
+            if completion.generation.finish == "end":
+                assert not open_within(completion.generation.text)
+    assert "end" in finishes
 
 
 def test_context_of_other_files_is_read(completer: Completer, rust: str) -> None:

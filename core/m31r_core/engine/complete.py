@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from m31r_core.brackets import open_within
 from m31r_core.engine.file_cache import FileCache
 from m31r_core.engine.generate import Engine, GenerateOptions, Generation
 from m31r_core.prompt import Chunk, Prompt, PromptBudget, build_prompt
@@ -58,7 +59,8 @@ class Completer:
         """Complete at the cursor of `request`.
 
         A line ends before the first newline. A block ends where the model ends it; when it ran
-        out of tokens, its unfinished last line is left out.
+        out of tokens, its unfinished last line is left out. Neither ends while a bracket that it
+        opened is open: the prompt hides from the model where its own text began.
         """
         prompt = self._prompt(request)
         options = GenerateOptions(max_new_tokens=request.max_new_tokens)
@@ -149,6 +151,7 @@ class Completer:
             prompt,
             options,
             stop=_has_newline if request.kind == "line" else None,
+            may_end=_is_closed,
             cancelled=cancelled,
             file_cache=file_cache,
         )
@@ -180,3 +183,7 @@ class Completer:
 
 def _has_newline(text: str) -> bool:
     return "\n" in text
+
+
+def _is_closed(text: str) -> bool:
+    return not open_within(text)

@@ -97,6 +97,7 @@ class Engine:
         options: GenerateOptions,
         *,
         stop: Callable[[str], bool] | None = None,
+        may_end: Callable[[str], bool] | None = None,
         cancelled: Callable[[], bool] | None = None,
         file_cache: FileCache | None = None,
     ) -> Generation:
@@ -107,6 +108,7 @@ class Engine:
         would write a plan writes the code that it was for.
 
         `stop` gets the text so far, without the healed bytes, after every token that adds to it.
+        `may_end` gets the same before every token; where it is false the model may not end.
         `cancelled` is asked before every step of the model. What the cache holds of the prompt
         is not computed again. Raises ValueError for an empty prompt.
         """
@@ -130,6 +132,8 @@ class Engine:
             if file_cache is not None:
                 logits = file_cache.mix(logits, session.ids)
             logits[list(NEVER_WRITTEN)] = -np.inf
+            if may_end is not None and not may_end(writer.text()):
+                logits[: len(SPECIALS)] = -np.inf
             token, logprob = choose(
                 logits,
                 allowed=writer.allowed(),

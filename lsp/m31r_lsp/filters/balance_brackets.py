@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m31r_lsp.filters.brackets import (
+from m31r_core.brackets import (
     brackets,
     closed_outside,
     is_closer,

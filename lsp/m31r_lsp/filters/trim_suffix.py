@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m31r_lsp.filters import brackets
+from m31r_core import brackets
 from m31r_lsp.filters.cursor import Cursor
 
 
