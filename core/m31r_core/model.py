@@ -23,6 +23,7 @@ from m31r_core.errors import ConfigError, M31RError
 from m31r_core.tokenizer import END, PAD, Tokenizer
 
 HEAD_DIM = 64
+_QUERY_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,6 @@ class _Attention(nn.Module):
             config.heads * HEAD_DIM,
             config.kv_heads * HEAD_DIM,
         )
-        self.groups = config.heads // config.kv_heads
         self.q_proj = nn.Linear(size, queries, bias=False)
         self.k_proj = nn.Linear(size, keys, bias=False)
         self.v_proj = nn.Linear(size, keys, bias=False)
@@ -100,9 +100,38 @@ class _Attention(nn.Module):
         q = _rotate(self.q_norm(self.q_proj(x).view(split)), cosine, sine).transpose(1, 2)
         k = _rotate(self.k_norm(self.k_proj(x).view(split)), cosine, sine).transpose(1, 2)
         v = self.v_proj(x).view(split).transpose(1, 2)
-        k, v = k.repeat_interleave(self.groups, 1), v.repeat_interleave(self.groups, 1)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        mixed = causal_attention(q, k, v)
         return cast(Tensor, self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1)))
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Return softmax(q kT / 8) v, each position with those up to it: [B, H, T, 64] in q's dtype.
+
+    q [B, H, T, 64]; k and v [B, K, T, 64], where H is a multiple of K.
+    """
+    if q.device.type == "cpu":
+        return _blockwise_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+
+
+def _blockwise_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attend block of queries by block, to no later block of keys.
+
+    As matrix products and a softmax in float32. docs/training-speed.md compares it with PyTorch's
+    flash attention on a CPU.
+    """
+    groups, length = q.shape[1] // k.shape[1], q.shape[2]
+    q = (q * HEAD_DIM**-0.5).unflatten(1, (-1, groups))
+    blocks = []
+    for start in range(0, length, _QUERY_BLOCK):
+        end = min(start + _QUERY_BLOCK, length)
+        # The heads that share keys are rows of one product.
+        rows = q[:, :, :, start:end].flatten(2, 3)
+        scores = (rows @ k[:, :, :end].mT).unflatten(2, (groups, -1)).float()
+        seen = torch.ones(end - start, end, dtype=torch.bool, device=q.device).tril(start)
+        shares = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype).flatten(2, 3)
+        blocks.append((shares @ v[:, :, :end]).unflatten(2, (groups, -1)))
+    return torch.cat(blocks, 3).flatten(1, 2)
 
 
 class _SwiGLU(nn.Module):
