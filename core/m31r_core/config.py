@@ -16,22 +16,22 @@ from m31r_core.errors import ConfigError
 T = TypeVar("T")
 
 
-def load_toml(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
-    """Read the TOML file `path` as the dataclass `kind`.
+def load_toml(path: Path | None, kind: type[T], overrides: Sequence[str] = ()) -> T:
+    """Read the TOML file `path` as the dataclass `kind`; without one, all is as by default.
 
     Each override is `dotted.key=value`, its value written as in TOML; a bare word is a string.
     Raises ConfigError naming the file and the key for a missing file, broken TOML, an unknown
     key (with the nearest known one), a missing key or a wrong type.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     for override in overrides:
         _apply_override(data, override)
-    return from_mapping(data, kind, str(path))
+    return from_mapping(data, kind, str(path or "defaults"))
 
 
 def from_mapping(data: Mapping[str, Any], kind: type[T], where: str) -> T:

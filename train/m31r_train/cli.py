@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_tokenizer(commands)
     _add_run(commands)
     _add_sweep(commands)
+    _add_adapt(commands)
     _add_info(commands)
     _add_card(commands)
     _add_plot(commands)
@@ -107,6 +108,24 @@ def _add_sweep(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("config", type=Path)
     _add_set(parser)
     parser.set_defaults(handler=_sweep)
+
+
+def _add_adapt(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add_command(
+        commands,
+        "adapt",
+        "Fine-tune the model on your own code, here, and measure what that gains.",
+        "m31r-train adapt ~/src/my-crate --minutes 10 --set lora.rank=32",
+    )
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="checkpoint or bundle; default: what ships"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/adapt-NAME")
+    parser.add_argument("--minutes", type=float, metavar="N", help="of wall time; default: 15")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="as configs/train/adapt.toml")
+    _add_set(parser)
+    parser.set_defaults(handler=_adapt)
 
 
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -221,6 +240,17 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from m31r_train.sweep import run_sweep
 
     return run_sweep(arguments.config, arguments.overrides)
+
+
+def _adapt(arguments: argparse.Namespace) -> int:
+    from m31r_core.config import load_toml
+    from m31r_train.adapt.config import AdaptConfig
+    from m31r_train.adapt.run import run_adapt
+
+    minutes = arguments.minutes
+    given = [] if minutes is None else [f"minutes={minutes}"]
+    config = load_toml(arguments.config, AdaptConfig, [*arguments.overrides, *given])
+    return run_adapt(arguments.workspace, arguments.model, arguments.out, config)
 
 
 def _info(arguments: argparse.Namespace) -> int:

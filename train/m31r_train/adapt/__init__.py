@@ -1,0 +1,1 @@
+"""Fine-tuning on the user's own crate, on the user's own machine."""
