@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,9 @@ def _row(line: bytes) -> Row | None:
     try:
         values = json.loads(line)
         step, tokens, seconds = (values.pop(key) for key in _ALWAYS)
+        datetime.fromtimestamp(seconds, UTC)
         return Row(int(step), int(tokens), float(seconds), values)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, OSError):
         return None
 
 

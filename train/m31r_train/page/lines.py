@@ -10,8 +10,10 @@ from itertools import pairwise
 from m31r_data.report.markup import shown
 from m31r_train.page.scales import Scale, middles, short, ticks, value_range
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 22, 12, 40
 _WIDTH, _HEIGHT = {False: 460, True: 960}, {False: 220, True: 320}
+# What lies on the edge of the area is drawn wholly: the radius of a point and half a pixel.
+_EDGE = 3
 # A curve is drawn with at most so many points, and read at so many places.
 _POINTS, _PLACES = 500, 60
 # Curves of fewer points get no running median; the others get it at so many places.
@@ -60,19 +62,29 @@ def line_chart(
 ) -> str:
     """Return a `figure`: title, legend, and an `svg` with a curve for each number.
 
+    A `wide` chart comes with a narrow twin that the style sheet shows in its stead on a phone.
+
     Every place has a `title` with the numbers there; a script may show it in the `output`.
     """
+    if wide:
+        return _figure(title, curves, axes, from_zero, "wide") + _figure(
+            title, curves, axes, from_zero, "twin"
+        )
+    return _figure(title, curves, axes, from_zero, "narrow")
+
+
+def _figure(title: str, curves: Sequence[Curve], axes: Axes, from_zero: bool, kind: str) -> str:
+    wide = kind == "wide"
     width, height = _WIDTH[wide], _HEIGHT[wide]
     values = [each.value for curve in curves for each in curve.points if each.value is not None]
     low, high = value_range(values, from_zero=from_zero)
     x = Scale(axes.first, max(axes.last, axes.first + 1), _LEFT, width - _RIGHT)
     y = Scale(low, high, height - _BOTTOM, _TOP)
-    area = f"{_LEFT} {_TOP} {width - _LEFT - _RIGHT} {height - _TOP - _BOTTOM}"
     parts = [
         _horizontal_lines(y, curves[0].tick, width),
         _step_labels(x, axes, height),
         *(_mark(x(step), height) for step in axes.marks),
-        _clipped(area, (_curve(i, curve, x, y) for i, curve in enumerate(curves))),
+        _clipped(width, height, (_curve(i, curve, x, y) for i, curve in enumerate(curves))),
         *_places(curves, x, axes, height),
     ]
     latest = "; ".join(f"{curve.label} {_latest(curve)}" for curve in curves)
@@ -80,7 +92,6 @@ def line_chart(
         f'<span class="key c{i}">{shown(curve.label)} <b>{shown(_latest(curve))}</b></span>'
         for i, curve in enumerate(curves)
     )
-    kind = "wide" if wide else "narrow"
     return (
         f'<figure class="{kind}"><figcaption>{shown(title)} {legend}</figcaption>\n'
         f'<svg role="img" tabindex="0" viewBox="0 0 {width} {height}" '
@@ -90,12 +101,17 @@ def line_chart(
     )
 
 
-def _clipped(area: str, parts: Iterable[str]) -> str:
-    """Return an `svg` that shows of its parts what lies in `area`: x, y, width and height."""
-    x, y, width, height = area.split()
+def _clipped(width: int, height: int, parts: Iterable[str]) -> str:
+    """Return an `svg` that shows of its parts what lies in the area of the curves.
+
+    Its size is given twice: browsers differ in whether a style sheet has a say in it.
+    """
+    x, y = _LEFT - _EDGE, _TOP - _EDGE
+    wide, high = width - _LEFT - _RIGHT + 2 * _EDGE, height - _TOP - _BOTTOM + 2 * _EDGE
     return (
-        f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{area}">'
-        f"{''.join(parts)}</svg>"
+        f'<svg x="{x}" y="{y}" width="{wide}" height="{high}" '
+        f'style="width: {wide}px; height: {high}px" '
+        f'viewBox="{x} {y} {wide} {high}">{"".join(parts)}</svg>'
     )
 
 

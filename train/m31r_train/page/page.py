@@ -40,11 +40,11 @@ def html_page(history: History, name: str) -> str:
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sections = [
-        _latest(history),
+        _latest(history) if history.keys else "",
         section("Curves", *charts(history)) if history.keys else "",
         _samples(history),
         _events(history),
-        _numbers(history),
+        _numbers(history) if history.keys else "",
         _configuration(history),
     ]
     template = Template((_HERE / "page.html").read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def html_page(history: History, name: str) -> str:
         script_hash=f"sha256-{digest}",
         state="running" if history.running else "done",
         summary=_summary(history),
-        body="\n".join(filter(None, sections)) if history.keys else "<p>Nothing is logged yet.</p>",
+        body="\n".join(filter(None, sections)) or "<p>Nothing is logged yet.</p>",
     )
 
 
@@ -118,7 +118,7 @@ def _samples(history: History) -> str:
         if len(earlier) > 1:
             parts.append(
                 f'<details id="sample-{i}"><summary>Over time</summary>'
-                f"{table(('', 'written'), earlier)}</details>"
+                f"{_texts('samples', ('at', 'written'), earlier)}</details>"
             )
     return section("Samples", *parts)
 
@@ -147,8 +147,15 @@ def _events(history: History) -> str:
         if row.event != "samples"
     ]
     if history.unreadable:
-        rows.append(("", "unreadable", f"{history.unreadable} lines of the log", ""))
-    return section("Events", table(("step", "event", "details", "time"), rows)) if rows else ""
+        lines = "1 line" if history.unreadable == 1 else f"{history.unreadable} lines"
+        rows.append(("", "unreadable", f"{lines} of the log", ""))
+    header = ("step", "event", "details", "time")
+    return section("Events", _texts("events", header, rows)) if rows else ""
+
+
+def _texts(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of words, not numbers: it is aligned to the left."""
+    return f'<div class="texts {kind}">{table(header, rows)}</div>'
 
 
 def _details(values: Mapping[str, Any]) -> str:
@@ -198,7 +205,7 @@ def _configuration(history: History) -> str:
     return section(
         "Configuration",
         f'<details id="configuration"><summary>{len(rows)} keys</summary>'
-        f"{table(('key', 'value'), rows)}</details>",
+        f"{_texts('configuration', ('key', 'value'), rows)}</details>",
     )
 
 

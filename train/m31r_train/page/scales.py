@@ -75,9 +75,10 @@ def value_range(values: Sequence[float], *, from_zero: bool = False) -> tuple[fl
 def middles(values: Sequence[float], count: int) -> list[tuple[int, float]]:
     """Return a running median of `values` at about `count` places: their indices and medians.
 
-    A window holds a fortieth of the values, centred; at the ends it is what there is of it.
+    A window holds a fortieth of the values, but nine at least, centred; at the ends it is what
+    there is of it.
     """
-    half = max(len(values) // 80, 1)
+    half = max(len(values) // 80, 4)
     last = len(values) - 1
     places = dict.fromkeys(round(i * last / max(count - 1, 1)) for i in range(count))
     return [(i, median(values[max(i - half, 0) : i + half + 1])) for i in places if values]
