@@ -13,14 +13,19 @@ _AT_LEAST = 3
 
 
 def gemm_peak(device: str, dtype: torch.dtype, *, seconds: float = 0.3) -> float:
-    """Return the FLOP/s of the fastest product of two square matrices of `dtype` on `device`.
+    """Return the FLOP/s of the fastest product of two square matrices: the best of `gemm_peaks`."""
+    return max(gemm_peaks(device, dtype, seconds=seconds).values())
+
+
+def gemm_peaks(device: str, dtype: torch.dtype, *, seconds: float = 0.3) -> dict[int, float]:
+    """Return the FLOP/s of products of two square matrices of `dtype` on `device`, by their side.
 
     A product of side n is 2 n^3 operations. Sides of 512 to 8,192 share about `seconds`; the best
     single product counts, so that what else the machine does lowers the number little. The number
     of threads is PyTorch's present one. The state of PyTorch's generators stays as it is.
     """
     sides = _SIDES[torch.device(device).type]
-    return max(_best(device, dtype, side, seconds / len(sides)) for side in sides)
+    return {side: _best(device, dtype, side, seconds / len(sides)) for side in sides}
 
 
 def _best(device: str, dtype: torch.dtype, side: int, seconds: float) -> float:
