@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from m31r_core.errors import M31RError
 from m31r_core.shards import read_manifest
+from m31r_train.page import LOG, read_history
 
 _LICENCES_SHOWN = 30
+_LOSSES = (("loss", "train"), ("valid_loss", "valid"))
 
 
 def model_card(checkpoint: Path, dataset: Path, metrics: Path | None) -> str:
@@ -30,21 +33,26 @@ def model_card(checkpoint: Path, dataset: Path, metrics: Path | None) -> str:
 
 
 def plot_run(output: Path, picture: Path) -> None:
-    """Draw the losses of a run's log.jsonl as a PNG: nats a token over millions of tokens."""
+    """Draw the losses of a run's log.jsonl as a PNG: nats a token over millions of tokens.
+
+    Where a loss was not finite, the curve has a gap; steps that the run gave up are left out.
+    Raises M31RError naming the log when there is none, or no loss in it.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    try:
-        lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise M31RError(f"{output / 'log.jsonl'}: {error.strerror}") from error
-    rows = [json.loads(line) for line in lines]
+    history = read_history(output / LOG)
+    curves = [(key, label) for key, label in _LOSSES if key in history.keys]
+    if not curves:
+        raise M31RError(f"{output / LOG}: no loss is logged yet")
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=110)
-    for key, label in (("loss", "train"), ("valid_loss", "valid")):
-        points = [(row["tokens"] / 1e6, row[key]) for row in rows if key in row]
-        axes.plot(*zip(*points, strict=True), label=label, linewidth=1 if key == "loss" else 2)
+    for key, label in curves:
+        rows = history.rows_with(key)
+        values = [math.nan if (value := row.number(key)) is None else value for row in rows]
+        tokens = [row.tokens / 1e6 for row in rows]
+        axes.plot(tokens, values, label=label, linewidth=1 if key == "loss" else 2)
     axes.set(xlabel="tokens seen (millions)", ylabel="loss (nats a token)", title=output.name)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class History:
     rows: tuple[Row, ...]
     unreadable: int = 0
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """The names of all numbers, in the order of their first."""
         return list(
