@@ -73,7 +73,7 @@ class PaceConfig:
 
     rows: int = 8
     max_passes: int = 20
-    rate: float = 1e-3
+    rate: float = 1e-2
     betas: tuple[float, ...] = (0.9, 0.99)
     weight_decay: float = 0.01
     clip_norm: float = 1.0

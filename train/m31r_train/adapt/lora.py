@@ -1,11 +1,12 @@
 """The adapter and its training: peft's LoRA inside our own decoder.
 
-peft takes any module whose linear layers have names, so the decoder stays ours: the same rows, the
-same chunked loss that never holds all logits, and no second implementation of the model.
+peft takes any module whose linear layers have names, so the decoder stays ours: the same rows, and
+no second implementation of the model.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from m31r_core.errors import ConfigError
 from m31r_core.model import Decoder, load_checkpoint
 from m31r_train.adapt.config import AdaptConfig, LoraConfig
-from m31r_train.loss import cross_entropy
 from m31r_train.rows import Batch
 
 # Before peft is imported, which could otherwise ask a server for what is newer.
@@ -64,8 +65,8 @@ class Adapter:
     def step(self, batch: Batch, factor: float) -> AdapterStep:
         """Do one optimiser step on `batch`, the rate multiplied by `factor` (0 to 1)."""
         self._peft.train()
-        weight = float(batch.weights.sum())
-        loss = self._loss(batch) / weight
+        weights = torch.from_numpy(batch.weights)
+        loss = (self._losses(batch) * weights).sum() / weights.sum()
         loss.backward()
         nn.utils.clip_grad_norm_(self._weights, self._config.pace.clip_norm)
         for group in self._optimiser.param_groups:
@@ -76,18 +77,25 @@ class Adapter:
 
     @torch.no_grad()
     def mean_loss(self, batches: Sequence[Batch]) -> float:
-        """Return the mean negative log likelihood of `batches`, nats a token, all weighed alike."""
+        """Return the mean negative log likelihood of `batches`, nats a token, all weighed alike.
+
+        Of no batches it is NaN.
+        """
         self._peft.eval()
         total = count = 0.0
         for batch in batches:
-            flat = Batch(batch.inputs, batch.targets, (batch.weights > 0).astype("float32"))
-            total += float(self._loss(flat))
-            count += float(flat.weights.sum())
-        return total / count
+            counted = torch.from_numpy(batch.weights > 0)
+            total += float(self._losses(batch)[counted].sum())
+            count += int(counted.sum())
+        return total / count if count else math.nan
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy of the adapter's weights by name."""
         return {name: value.detach().clone() for name, value in self._trainable()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take the adapter's weights from a `state`."""
+        self._peft.load_state_dict(state, strict=False)
 
     def merged(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the decoder's weights with the adapter `state` added to them, in float32.
@@ -106,14 +114,16 @@ class Adapter:
             if value.requires_grad:
                 yield name, value
 
-    def _loss(self, batch: Batch) -> Tensor:
-        hidden = self._decoder.hidden(torch.from_numpy(batch.inputs))
-        return cross_entropy(
-            hidden.flatten(0, 1),
-            self._decoder.model.embed_tokens.weight,
-            torch.from_numpy(batch.targets).flatten(),
-            torch.from_numpy(batch.weights).flatten(),
-        )
+    def _losses(self, batch: Batch) -> Tensor:
+        """Return the negative log likelihoods of the targets, float32 [rows, sequence].
+
+        All logits are held: the output layer is frozen, and the trainer's chunked loss would take
+        the time for its gradient.
+        """
+        logits = self._decoder(torch.from_numpy(batch.inputs))
+        targets = torch.from_numpy(batch.targets)
+        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        return losses.view_as(targets)
 
 
 def attach(decoder: Decoder, config: LoraConfig) -> Any:

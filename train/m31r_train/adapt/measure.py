@@ -32,9 +32,10 @@ class Comparison:
     """`n` tasks answered by two bundles.
 
     `before` and `after` are shares of exact matches, `similarity_*` mean edit similarities, all 0
-    to 1. `ci95` is the interval of after - before (paired bootstrap over the tasks). `gained` and
-    `lost` count the tasks that only the one or the other got right, `p` is of McNemar's exact test
-    on them, two-sided.
+    to 1; `bits_*` are bits per byte of the held-back files, by the float weights. `ci95` is the
+    interval of after - before (paired bootstrap over the tasks). `gained` and `lost` count the
+    tasks that only the one or the other got right, `p` is of McNemar's exact test on them,
+    two-sided.
     """
 
     n: int
@@ -46,6 +47,8 @@ class Comparison:
     p: float
     similarity_before: float
     similarity_after: float
+    bits_before: float
+    bits_after: float
 
     @property
     def verdict(self) -> Verdict:
@@ -79,8 +82,8 @@ def answer_tasks(tasks: Path, bundle: Path, out: Path, config: AdaptConfig) -> N
     _evaluate(["complete", str(tasks), "--model", str(bundle), "--no-simulation", *options])
 
 
-def compare(before: Path, after: Path, seed: int) -> Comparison:
-    """Compare two folders of `answer_tasks` on the same tasks."""
+def compare(before: Path, after: Path, bits: tuple[float, float], seed: int) -> Comparison:
+    """Compare two folders of `answer_tasks`; `bits` are those per byte, before and after."""
     ours, theirs = _results(before), _results(after)
     exact = np.array([[float(run[name]["exact_match"]) for name in ours] for run in (ours, theirs)])
     similar = [[float(run[name]["edit_similarity"]) for name in ours] for run in (ours, theirs)]
@@ -98,6 +101,8 @@ def compare(before: Path, after: Path, seed: int) -> Comparison:
         p=mcnemar(gained, lost),
         similarity_before=float(np.mean(similar[0])),
         similarity_after=float(np.mean(similar[1])),
+        bits_before=bits[0],
+        bits_after=bits[1],
     )
 
 

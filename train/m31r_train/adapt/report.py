@@ -56,7 +56,7 @@ def show_result(result: Comparison | None, trained: Trained, bundle: Path, secon
 
 def _table(result: Comparison) -> Table:
     table = Table(
-        title=f"line tasks on held-back files, n = {result.n}",
+        title=f"held-back files, {result.n} line tasks",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
@@ -76,6 +76,7 @@ def _table(result: Comparison) -> Table:
         f"{100 * result.similarity_before:.1f}%",
         f"{100 * result.similarity_after:.1f}%",
     )
+    table.add_row("bits per byte", f"{result.bits_before:.3f}", f"{result.bits_after:.3f}")
     return table
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,13 @@ from m31r_core.model import save_checkpoint
 from m31r_core.tokenizer import Tokenizer
 from m31r_train.adapt.base import ADAPTED, RUN, Base, export, find_source, open_base
 from m31r_train.adapt.config import AdaptConfig
-from m31r_train.adapt.dataset import open_train_rows, stop_batches, write_dataset
+from m31r_train.adapt.dataset import (
+    bytes_per_token,
+    held_back_batches,
+    open_train_rows,
+    stop_batches,
+    write_dataset,
+)
 from m31r_train.adapt.lora import Adapter
 from m31r_train.adapt.measure import Comparison, answer_tasks, compare, cut_tasks
 from m31r_train.adapt.report import model_card, show_files, show_result
@@ -63,11 +70,11 @@ def run_adapt(workspace: Path, model: Path | None, out: Path | None, config: Ada
     measuring = _answer_before(base, out, config) if split.held_back else 0.0
     adapter = Adapter(base.checkpoint, config)
     left = 60 * config.minutes - (perf_counter() - begin) - measuring - _FINISH_SECONDS
-    trained = _train(adapter, tokenizer, out, config, left)
+    trained, bits = _train(adapter, tokenizer, split, out, config, left)
     name = f"{base.bundle.manifest.model_id}-{workspace.name}"
     _save(adapter, trained, tokenizer, base, split, name, out / "checkpoint")
     bundle = export(out / "checkpoint", out / "bundle", base.bundle.manifest.quant)
-    result = _compare(out, bundle.path, config) if split.held_back else None
+    result = _compare(out, bundle.path, bits, config) if split.held_back else None
     seconds = perf_counter() - begin
     numbers = {
         "model": base.bundle.manifest.model_id,
@@ -76,7 +83,7 @@ def run_adapt(workspace: Path, model: Path | None, out: Path | None, config: Ada
         "files": _files(found, split),
         "adapter_parameters": adapter.parameters,
         "training": {key: value for key, value in vars(trained).items() if key != "state"},
-        "exact_match": result.as_json() if result else None,
+        "held_back": result.as_json() if result else None,
         "config": _as_json(config),
     }
     _write(out / RESULT, numbers)
@@ -105,21 +112,36 @@ def _answer_before(base: Base, out: Path, config: AdaptConfig) -> float:
     return perf_counter() - begin
 
 
-def _compare(out: Path, bundle: Path, config: AdaptConfig) -> Comparison:
+def _compare(out: Path, bundle: Path, bits: tuple[float, float], config: AdaptConfig) -> Comparison:
     """Let the adapted model answer the same tasks."""
     tasks = out / "evaluation" / "tasks.jsonl"
     answer_tasks(tasks, bundle, tasks.parent / "after", config)
-    return compare(tasks.parent / "before", tasks.parent / "after", config.seed)
+    return compare(tasks.parent / "before", tasks.parent / "after", bits, config.seed)
 
 
 def _train(
-    adapter: Adapter, tokenizer: Tokenizer, out: Path, config: AdaptConfig, seconds: float
-) -> Trained:
-    rows = open_train_rows(out / "data", tokenizer, config.loader, config.seed)
-    stop = stop_batches(out / "data", tokenizer, config.loader, config.pace.rows)
+    adapter: Adapter,
+    tokenizer: Tokenizer,
+    split: Split,
+    out: Path,
+    config: AdaptConfig,
+    seconds: float,
+) -> tuple[Trained, tuple[float, float]]:
+    """Train; returns also the bits per byte of the held-back files, before and after."""
+    begin = perf_counter()
+    data, rows = out / "data", config.pace.rows
+    stop = stop_batches(data, tokenizer, config.loader, rows)
+    held_back = held_back_batches(data, tokenizer, config.loader, rows) if split.held_back else []
+    before = adapter.mean_loss(held_back)
+    # The same is done once more, after training.
+    left = seconds - 2 * (perf_counter() - begin)
     with progress() as show:
+        endless = open_train_rows(data, tokenizer, config.loader, config.seed)
         log = out / "log.jsonl"
-        return train_adapter(adapter, rows, stop, config, seconds=seconds, log=log, show=show)
+        trained = train_adapter(adapter, endless, stop, config, seconds=left, log=log, show=show)
+    adapter.load_state(trained.state)
+    bits = math.log(2) * (bytes_per_token(split.held_back) if split.held_back else 1.0)
+    return trained, (before / bits, adapter.mean_loss(held_back) / bits)
 
 
 def _save(
