@@ -175,4 +175,4 @@ def test_the_ended_share_counts_lines_that_the_model_ended_itself(
 )
 def test_numbers_that_make_no_sense_are_refused(key: str, value: int, said: str) -> None:
     with pytest.raises(ValueError, match=rf"'watch\.{key}' .*{said}"):
-        replace(WatchConfig(), **{key: value})
+        replace(WatchConfig(), **{key: value})  # type: ignore[arg-type]

@@ -8,11 +8,13 @@ gradients; with `fsdp` (FSDP2) each holds a part of every weight, gradient and m
 
 from __future__ import annotations
 
+import inspect
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import torch
 import torch.distributed as dist
@@ -24,6 +26,8 @@ from torch.nn.parallel import DistributedDataParallel
 from m31r_core.errors import ConfigError, M31RError
 from m31r_train.config import TrainConfig
 
+# Seconds that a process has to say why it ends, before those without a message do.
+_LAST_WORDS = 10.0
 _ANOTHER_ENDED = "another process of this run ended; its own message says why"
 
 
@@ -56,9 +60,13 @@ class World:
         dist.all_reduce(total)
         return tuple(total.tolist())
 
-    def any(self, value: bool) -> bool:
-        """Return whether `value` is true on one of the processes."""
-        return self.sum(float(value))[0] > 0
+    def max(self, value: int) -> int:
+        """Return the largest `value` of all processes."""
+        if self.size == 1:
+            return value
+        largest = torch.tensor(value, device=self.device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
 
     def barrier(self) -> None:
         """Wait until all processes are here."""
@@ -68,24 +76,41 @@ class World:
     def together(self) -> Iterator[None]:
         """Fail on all processes when one fails in the block, with one message.
 
-        The first process that fails raises its M31RError; the others exit with the same code and
-        say nothing. The block must not hold anything that waits for other processes.
+        The first process that fails raises its error; the others exit with the same code and say
+        nothing. The block must not hold anything that waits for other processes.
         """
         if self.size == 1:
             yield
             return
-        error: M31RError | None = None
+        error: M31RError | OSError | None = None
         try:
             yield
-        except M31RError as raised:
+        except (M31RError, OSError) as raised:
             error = raised
-        errors: list[M31RError | None] = [None] * self.size
+        errors: list[M31RError | OSError | None] = [None] * self.size
         dist.all_gather_object(errors, error)
         for rank, found in enumerate(errors):
             if found is not None and error is not None and rank == self.rank:
                 raise error
             if found is not None:
-                raise SystemExit(2 if isinstance(found, ConfigError) else 1)
+                _leave_quietly(found)
+
+
+@contextmanager
+def alike() -> Iterator[None]:
+    """Let only the first process tell of an error that all have, before they have joined."""
+    try:
+        yield
+    except M31RError as error:
+        if os.environ.get("RANK", "0") != "0":
+            _leave_quietly(error)
+        raise
+
+
+def _leave_quietly(error: Exception) -> NoReturn:
+    """Exit after the process that tells of `error`: torchrun ends all when the first one exits."""
+    time.sleep(_LAST_WORDS)
+    raise SystemExit(2 if isinstance(error, ConfigError) else 1)
 
 
 @contextmanager
@@ -163,7 +188,11 @@ def distribute(
     running = module if dtype == torch.float32 else Casting(module, dtype)
     if world.size == 1:
         return running
-    return DistributedDataParallel(running, broadcast_buffers=False, gradient_as_bucket_view=True)
+    # The buffers are constants. What says so has another name since PyTorch 2.13.
+    names = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    options: dict[str, Any] = {"gradient_as_bucket_view": True, buffers: False}
+    return DistributedDataParallel(running, **options)
 
 
 def micro_batch(module: nn.Module, *, last: bool) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from signal import Signals
 
 import torch
 
@@ -20,6 +21,8 @@ from m31r_train.config import LoaderConfig, TrainConfig
 from m31r_train.loader import RowLoader
 from m31r_train.mixture import open_rows
 from m31r_train.optimiser import schedule
+from m31r_train.parallel import World, alike, check_batch, open_world
+from m31r_train.quiet import QuietLog
 from m31r_train.replica import Replica, StepResult
 from m31r_train.report import RunLog
 from m31r_train.rows import Batch
@@ -34,42 +37,67 @@ _VALID_LAYOUT = LoaderConfig(
     fim_share=0.65, psm_share=0.1, line_share=0.6, node_share=0.25, min_example=160
 )
 
+Log = RunLog | QuietLog
+
 
 def run_training(path: Path, overrides: Sequence[str], *, resume: bool) -> int:
     """Train what the configuration at `path` describes.
 
     The exit code: 0 when all steps are done, 143 or 130 when SIGTERM or Ctrl-C stopped it.
     """
-    config = load_toml(path, TrainConfig, overrides)
-    if resume and not checkpoint.checkpoints(config.output):
-        raise ConfigError(f"{config.output}: nothing to resume; start without --resume")
-    if not resume and checkpoint.checkpoints(config.output):
-        raise ConfigError(f"{config.output}: holds a run; add --resume or choose another output")
-    config.output.mkdir(parents=True, exist_ok=True)
-    checkpoint.remove_partial(config.output)
-    shutil.copyfile(path, config.output / "config.toml")
-    with stop_on_signals() as stop:
-        done = Trainer(config).train(resume=resume, stop=stop)
+    with alike():
+        config = load_toml(path, TrainConfig, overrides)
+        _check_output(config.output, resume=resume)
+    with open_world(config.device) as world:
+        with world.together():
+            if world.main:
+                config.output.mkdir(parents=True, exist_ok=True)
+                checkpoint.remove_partial(config.output)
+                shutil.copyfile(path, config.output / "config.toml")
+        trainer = Trainer(config, world)
+        with stop_on_signals() as stop:
+            done = trainer.train(resume=resume, stop=stop)
     return 0 if done else stop.exit_code
 
 
-class Trainer:
-    """A run in memory: model, optimiser and data, all as the configuration says."""
+def _check_output(output: Path, *, resume: bool) -> None:
+    if resume and not checkpoint.checkpoints(output):
+        raise ConfigError(f"{output}: nothing to resume; start without --resume")
+    if not resume and checkpoint.checkpoints(output):
+        raise ConfigError(f"{output}: holds a run; add --resume or choose another output")
 
-    def __init__(self, config: TrainConfig) -> None:
+
+def _open_tokenizer(config: TrainConfig) -> Tokenizer:
+    tokenizer = Tokenizer.load(config.dataset / TOKENIZER)
+    if tokenizer.vocab_size != config.model.vocab_size:
+        raise ConfigError(
+            f"'model.vocab_size' is {config.model.vocab_size}, but the tokenizer of "
+            f"{config.dataset} has {tokenizer.vocab_size} tokens"
+        )
+    return tokenizer
+
+
+class Trainer:
+    """A run in memory: model, optimiser and data, all as the configuration says.
+
+    In a run of several processes each has its trainer, and all do the same in the same order. The
+    first alone writes logs and checkpoints. Position, losses and counts are those of all together.
+    """
+
+    def __init__(self, config: TrainConfig, world: World | None = None) -> None:
         """Load data and model. Raises M31RError or ConfigError naming what does not fit."""
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
-        self.tokenizer = Tokenizer.load(config.dataset / TOKENIZER)
-        if self.tokenizer.vocab_size != config.model.vocab_size:
-            raise ConfigError(
-                f"'model.vocab_size' is {config.model.vocab_size}, but the tokenizer of "
-                f"{config.dataset} has {self.tokenizer.vocab_size} tokens"
+        self.world = world or World.alone(config.device)
+        with self.world.together():
+            check_batch(config, self.world)
+            self.tokenizer = _open_tokenizer(config)
+            self.loader = open_rows(
+                config.dataset, "train", self.tokenizer, config.loader, config.seed
             )
-        self.loader = open_rows(config.dataset, "train", self.tokenizer, config.loader, config.seed)
-        self.replica = Replica(config)
+        self.replica = Replica(config, self.world)
         self.position = Position(0, 0, 0)
         self.notes: list[str] = []
         self._saved = 0
@@ -85,14 +113,16 @@ class Trainer:
         stop = stop or StopRequest()
         if resume:
             self.resume()
-        log = RunLog(self.config, self.position)
+        log = self._open_log()
         try:
             for note in (*self.notes, *self.loader.notes):
                 log.note(note)
             with self._writer:
                 for result in log.timed(self._steps()):
                     self._after_step(log, result)
-                    if stop.signal:
+                    # It may have come to some of the processes only, by now.
+                    if number := self.world.max(stop.signal or 0):
+                        stop.signal = Signals(number)
                         self._stop(log, stop.signal.name)
                         break
         finally:
@@ -102,11 +132,12 @@ class Trainer:
     def resume(self) -> None:
         """Take the newest whole checkpoint of the run's folder; a damaged one is noted."""
         output = self.config.output
-        _, state, self.position = checkpoint.load_newest(output, self.notes.append)
+        with self.world.together():
+            _, state, self.position = checkpoint.load_newest(output, self.notes.append)
         self.replica.load_state(state)
         self._saved = self.position.step
 
-    def rewind(self, log: RunLog) -> None:
+    def rewind(self, log: Log) -> None:
         """Go back to the newest checkpoint, and on with the rows that come after the bad ones.
 
         When the run has gone back there before, it goes to the checkpoint before that one. Raises
@@ -117,11 +148,15 @@ class Trainer:
         if health.rewinds >= self.config.recovery.rewinds:
             raise M31RError(f"{what} after {health.rewinds} rewinds; {_LOWER}")
         self._writer.wait()
+        self.world.barrier()
         if not checkpoint.checkpoints(output):
             raise M31RError(f"{what} and no checkpoint to go back to; {_LOWER}")
         folder, state, position = checkpoint.load_newest(output, log.note)
         if position.health.rewinds < health.rewinds and len(checkpoint.checkpoints(output)) > 1:
-            checkpoint.remove(folder)
+            self.world.barrier()
+            if self.world.main:
+                checkpoint.remove(folder)
+            self.world.barrier()
             _, state, position = checkpoint.load_newest(output, log.note)
         self.replica.load_state(state)
         self._saved = position.step
@@ -139,9 +174,9 @@ class Trainer:
         return folder
 
     def step(self, batches: Iterator[Batch]) -> StepResult:
-        """Do one optimiser step on as many micro-batches as the plan's batch holds."""
+        """Do one optimiser step on this process's share of the plan's batch."""
         plan = self.config.plan
-        row_tokens = plan.micro_rows * self.config.loader.sequence
+        row_tokens = plan.micro_rows * self.config.loader.sequence * self.world.size
         micro = [next(batches) for _ in range(plan.batch_tokens // row_tokens)]
         before, recovery = self.position, self.config.recovery
         limit = before.health.limit(recovery)
@@ -176,13 +211,21 @@ class Trainer:
         size = sum(len(self.tokenizer.decode_bytes(dataset.document(i).tolist())) for i in sample)
         return size / sum(len(dataset.document(i)) for i in sample)
 
+    def _open_log(self) -> Log:
+        if not self.world.main:
+            return QuietLog()
+        return RunLog(self.config, self.position, self.world.size)
+
     def _steps(self) -> Iterator[StepResult]:
         """Do the steps that are left. After a rewind the rows go on where they are."""
-        batches = self.loader.batches(self.position.rows, self.config.plan.micro_rows)
+        rows, world = self.config.plan.micro_rows, self.world
+        first = self.position.rows + world.rank * rows
+        workers = self.config.loader_workers
+        batches = self.loader.batches(first, rows, step=world.size * rows, workers=workers)
         while self.position.step < self.config.plan.steps:
             yield self.step(batches)
 
-    def _after_step(self, log: RunLog, result: StepResult) -> None:
+    def _after_step(self, log: Log, result: StepResult) -> None:
         """Log what a step did, and save, validate or rewind when it is time to."""
         config, position = self.config, self.position
         step, last = position.step, position.step == config.plan.steps
@@ -197,7 +240,9 @@ class Trainer:
         if step % config.valid_every == 0 or last:
             log.valid(position, self.validate(), self.bytes_per_token())
         if self._watch.due(step):
-            self._watch.look(self.replica.weights(), position, log)
+            weights = self.replica.weights()
+            if isinstance(log, RunLog):
+                self._watch.look(weights, position, log)
         # Never while steps are bad: the weights may be what is bad.
         due = step // config.save_every > self._saved // config.save_every
         if (due and not position.health.bad) or last:
@@ -210,6 +255,8 @@ class Trainer:
         self._saved = position.step
         folder = config.output / f"step-{position.step:06d}"
         weights, state = self.replica.weights(), self.replica.state()
+        if not self.world.main:
+            return folder
         if config.async_checkpoints:
             weights, state = copied(weights, torch.bfloat16), copied(state)
 
@@ -230,7 +277,7 @@ class Trainer:
             self._writer.wait()
         return folder
 
-    def _stop(self, log: RunLog, signal: str) -> None:
+    def _stop(self, log: Log, signal: str) -> None:
         """Save because of a signal, if the run is not at its end."""
         if self.position.step == self.config.plan.steps:
             return

@@ -35,6 +35,30 @@ class StepResult:
     applied: bool = True
 
 
+class _Bare(nn.Module):
+    """A block without what its instance's `forward` was replaced by."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return cast(Tensor, type(self.block).forward(self.block, *inputs))
+
+
+def _recomputed(bare: _Bare, gathered: bool, *inputs: Tensor) -> Tensor:
+    """Run a block and keep only its inputs: the backward pass runs it again.
+
+    By then `Casting` has put the float32 weights back, so the weights of now are kept, too; where
+    FSDP2 has `gathered` them it does so again, and keeping them would keep all.
+    """
+    if gathered:
+        return cast(Tensor, checkpoint(bare, *inputs, use_reentrant=False))
+    weights = dict(bare.named_parameters())
+    call = torch.func.functional_call
+    return cast(Tensor, checkpoint(call, bare, weights, inputs, use_reentrant=False))
+
+
 class TokenLoss(nn.Module):
     """The decoder and its loss as one module, so that what wraps it sees every use of a weight."""
 
@@ -45,11 +69,10 @@ class TokenLoss(nn.Module):
         """
         super().__init__()
         self.decoder = decoder
+        by_block = config.parallel == "fsdp" and world.size > 1
         if config.activation_checkpointing:
             for block in blocks(decoder):
-                forward = partial(checkpoint, block.forward, use_reentrant=False)
-                block.forward = forward
-        by_block = config.parallel == "fsdp" and world.size > 1
+                block.forward = partial(_recomputed, _Bare(block), by_block)
         if config.compile and by_block:
             for block in blocks(decoder):
                 block.compile()
