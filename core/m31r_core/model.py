@@ -7,7 +7,7 @@ tied embeddings. Parameter names are those of a Hugging Face Qwen3 checkpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -87,6 +87,8 @@ class _Attention(nn.Module):
             config.heads * HEAD_DIM,
             config.kv_heads * HEAD_DIM,
         )
+        # What mixes the values; decoding with a cache puts its own in the place of it.
+        self.attend: Callable[[Tensor, Tensor, Tensor], Tensor] = causal_attention
         self.q_proj = nn.Linear(size, queries, bias=False)
         self.k_proj = nn.Linear(size, keys, bias=False)
         self.v_proj = nn.Linear(size, keys, bias=False)
@@ -100,7 +102,7 @@ class _Attention(nn.Module):
         q = _rotate(self.q_norm(self.q_proj(x).view(split)), cosine, sine).transpose(1, 2)
         k = _rotate(self.k_norm(self.k_proj(x).view(split)), cosine, sine).transpose(1, 2)
         v = self.v_proj(x).view(split).transpose(1, 2)
-        mixed = causal_attention(q, k, v)
+        mixed = self.attend(q, k, v)
         return cast(Tensor, self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1)))
 
 

@@ -6,14 +6,14 @@ the same weights in float32, both write the same tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from m31r_core.model import Decoder
 from m31r_core.prompt import Prompt
@@ -88,7 +88,7 @@ def _decode(model: Decoder, rows: Sequence[_Row], max_new_tokens: int) -> None:
     )
     positions = torch.arange(longest).expand(len(rows), -1)
     last = lengths - 1
-    with _Cache(longest + max_new_tokens) as cache:
+    with _cached(model, longest + max_new_tokens) as cache:
         for _ in range(max_new_tokens):
             hidden = cache.hidden(model, ids.to(device), positions.to(device))
             at_end = hidden[torch.arange(len(rows)), last.to(device)]
@@ -101,15 +101,28 @@ def _decode(model: Decoder, rows: Sequence[_Row], max_new_tokens: int) -> None:
             lengths = lengths + 1
 
 
-class _Cache(TorchFunctionMode):
+@contextmanager
+def _cached(model: Decoder, room: int) -> Iterator[_Cache]:
+    """Let the layers of `model` attend to a cache of `room` places, until the context is left."""
+    cache = _Cache(room)
+    attentions = [cast(Any, block.self_attn) for block in model.model.layers]
+    before = [attention.attend for attention in attentions]
+    try:
+        for attention in attentions:
+            attention.attend = cache.attend
+        yield cache
+    finally:
+        for attention, attend in zip(attentions, before, strict=True):
+            attention.attend = attend
+
+
+class _Cache:
     """Keys and values of the tokens before, for a decoder that has no cache of its own.
 
-    Inside the context, the one attention that each layer computes reads and extends them. Rows are
-    padded at their end: what a place of padding holds is overwritten before it is seen.
+    Rows are padded at their end: what a place of padding holds is overwritten before it is seen.
     """
 
     def __init__(self, room: int) -> None:
-        super().__init__()
         self._room = room
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
@@ -125,22 +138,14 @@ class _Cache(TorchFunctionMode):
             x = block(x, cosine, sine)
         return cast(Tensor, model.model.norm(x))
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        if func is not F.scaled_dot_product_attention:
-            return func(*args, **(kwargs or {}))
-        query, key, value = args
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend to the tokens before too, and remember `key` and `value`; once for each layer."""
         used = int(self._positions.max()) + 1
         keys = self._extended(self._keys, key)[:, :, :used]
         values = self._extended(self._values, value)[:, :, :used]
         self._layer += 1
         seen = torch.arange(used, device=query.device) <= self._positions[:, None, :, None]
-        return func(query, keys, values, attn_mask=seen, **_without(kwargs, "is_causal"))
+        return F.scaled_dot_product_attention(query, keys, values, attn_mask=seen, enable_gqa=True)
 
     def _extended(self, layers: list[Tensor], new: Tensor) -> Tensor:
         """Return all keys or values of the present layer, [B, heads, room, size], with `new`."""
@@ -149,7 +154,3 @@ class _Cache(TorchFunctionMode):
             layers.append(new.new_zeros(batch, heads, self._room, size))
         index = self._positions[:, None, :, None].expand_as(new)
         return layers[self._layer].scatter_(2, index, new)
-
-
-def _without(kwargs: dict[str, Any] | None, name: str) -> dict[str, Any]:
-    return {key: value for key, value in (kwargs or {}).items() if key != name}
