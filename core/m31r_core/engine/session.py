@@ -100,6 +100,8 @@ def default_threads() -> int:
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:
+    # On Windows, where the variable that `m31r_core` sets is not looked for.
+    ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
