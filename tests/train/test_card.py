@@ -55,6 +55,24 @@ def test_the_card_names_size_tokens_licences_and_results(
         assert fact in text
 
 
+def test_a_run_that_goes_on_counts_the_tokens_of_those_before(
+    run: Path, described: Path, train_config: TrainConfig, tmp_path: Path
+) -> None:
+    first = run / "step-000004"
+    config = replace(train_config, output=tmp_path / "second", start_from=first)
+    config.output.mkdir()
+    Trainer(replace(config, plan=replace(config.plan, steps=4))).train()
+    second = tmp_path / "second" / "step-000004"
+    before, now = (json.loads((each / "m31r_run.json").read_text()) for each in (first, second))
+    assert now["started_from"] == {"run_id": before["run_id"], "tokens": before["tokens"]}
+    assert (
+        main(["card", str(second), "--dataset", str(described), "--out", str(tmp_path / "c")]) == 0
+    )
+    text = (tmp_path / "c").read_text()
+    assert f"| tokens seen in training | {before['tokens'] + now['tokens']:,} |" in text
+    assert f"| went on from | {before['run_id']} |" in text
+
+
 def test_the_loss_curve_is_drawn(run: Path, tmp_path: Path) -> None:
     assert main(["plot", str(run), "--out", str(tmp_path / "loss.png")]) == 0
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")

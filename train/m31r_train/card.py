@@ -9,6 +9,7 @@ from typing import Any
 
 from m31r_core.errors import M31RError
 from m31r_core.shards import read_manifest
+from m31r_train.checkpoint import tokens_seen
 from m31r_train.page import LOG, read_history
 
 _LICENCES_SHOWN = 30
@@ -62,7 +63,9 @@ def plot_run(output: Path, picture: Path) -> None:
 
 
 def _introduction(run: dict[str, Any]) -> str:
-    model, plan = run["model"], run["plan"]
+    model, plan, tokens = run["model"], run["plan"], tokens_seen(run)
+    earlier = run.get("started_from", {}).get("run_id", "")
+    went_on = f"\n| went on from | {earlier} |" if earlier else ""
     return f"""# M31R {run["run_id"]}
 
 A decoder of Qwen3's shape that completes Rust, trained from scratch: no foreign weights.
@@ -75,8 +78,8 @@ It ships inside M31R and runs on a CPU, offline.
 {model["heads"]}, {model["kv_heads"]} |
 | vocabulary | {model["vocab_size"]:,} (byte-level BPE) |
 | context | {model["context_length"]:,} tokens |
-| tokens seen in training | {run["tokens"]:,} |
-| training cost, without attention | {6 * run["parameters"] * run["tokens"]:.1e} FLOPs |
+| tokens seen in training | {tokens:,} |{went_on}
+| training cost, without attention | {6 * run["parameters"] * tokens:.1e} FLOPs |
 | steps, tokens a step | {plan["steps"]:,}, {plan["batch_tokens"]:,} |
 | seed | {run["seed"]} |
 | dataset, tokenizer | {run["dataset_id"]}, {run["tokenizer_id"]} |

@@ -116,6 +116,27 @@ def checkpoints(output: Path) -> list[Path]:
     return sorted(found, key=_step)
 
 
+def run_description(directory: Path) -> dict[str, Any]:
+    """Return what the checkpoint folder tells about its run; nothing where it tells nothing.
+
+    Raises M31RError when the file is there and cannot be read.
+    """
+    path = directory / _RUN
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise M31RError(f"{path}: cannot read it ({error})") from error
+    return content
+
+
+def tokens_seen(run: Mapping[str, Any]) -> int:
+    """Return the tokens of a `run_description` and of the runs that it goes on from."""
+    earlier = run.get("started_from", {}).get("tokens", 0)
+    return int(run.get("tokens", 0)) + int(earlier)
+
+
 def prune(newest: Path, keep: int) -> None:
     """Remove what is older than the `keep` checkpoints of the run up to `newest`."""
     up_to = [path for path in checkpoints(newest.parent) if _step(path) <= _step(newest)]

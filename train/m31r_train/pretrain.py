@@ -301,7 +301,16 @@ class Trainer:
             "plan": asdict(self.config.plan),
             "loader": self._loader_description(),
             "optimiser": asdict(self.config.optimiser),
+            **self._started_from(),
         }
+
+    def _started_from(self) -> dict[str, object]:
+        """Return which run's weights this one began with, and all tokens that those had seen."""
+        if self.config.start_from is None:
+            return {}
+        earlier = checkpoint.run_description(self.config.start_from)
+        tokens = checkpoint.tokens_seen(earlier)
+        return {"started_from": {"run_id": earlier.get("run_id", ""), "tokens": tokens}}
 
     def _loader_description(self) -> dict[str, object]:
         """Return the loader's options, each dataset of the mixture by what is in it."""

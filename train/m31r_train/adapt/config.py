@@ -72,8 +72,8 @@ class PaceConfig:
     """
 
     rows: int = 8
-    max_passes: int = 20
-    rate: float = 1e-2
+    max_passes: int = 5
+    rate: float = 3e-3
     betas: tuple[float, ...] = (0.9, 0.99)
     weight_decay: float = 0.01
     clip_norm: float = 1.0
