@@ -35,9 +35,10 @@ class _Ended(Exception):  # noqa: N818 (no error)
 class Turns:
     """The other end of a side: says when to go on, and sends what a turn took."""
 
-    def __init__(self, pipe: Connection, device: str) -> None:
+    def __init__(self, pipe: Connection, config: TrainConfig) -> None:
         """Take orders from `pipe`."""
-        self._pipe, self._device = pipe, device
+        self._pipe, self._device = pipe, config.device
+        self._dtype: torch.dtype = getattr(torch, config.dtype)
         self._steps = self._left = 0
         self._start = (0.0, 0.0)
 
@@ -54,7 +55,7 @@ class Turns:
             self._pipe.send({"wall": wall / self._steps, "cpu": cpu / self._steps})
         try:
             while (order := self._pipe.recv()) == "peaks":
-                self._pipe.send(gemm_peaks(self._device, torch.bfloat16))
+                self._pipe.send(gemm_peaks(self._device, self._dtype))
         except EOFError:
             return False
         if order == "end":
@@ -71,7 +72,7 @@ class Turns:
 
 def train_ours(pipe: Connection, _: str, config: TrainConfig, folder: Path) -> None:
     """Train with the project's trainer: the main function of a side."""
-    trainer, turns = Trainer(config), Turns(pipe, config.device)
+    trainer, turns = Trainer(config), Turns(pipe, config)
     batches = _micro_batches(folder / "rows.npz", config)
     while turns.next_step():
         trainer.step(batches)
@@ -92,7 +93,7 @@ def train_theirs(pipe: Connection, name: str, config: TrainConfig, folder: Path)
                 raise _Ended
 
     torch.set_num_threads(config.threads)
-    turns = Turns(pipe, config.device)
+    turns = Turns(pipe, config)
     plan, options = config.plan, config.optimiser
     model = _their_model(config, folder / name, torch.bfloat16 if "bfloat16" in name else None)
     arguments = transformers.TrainingArguments(

@@ -5,8 +5,8 @@
 
 Both train the model of --config (nano) from random weights, on the same batches, made beforehand.
 Each side is a process, started and warmed up before anything is measured; then they take turns.
-transformers runs four ways: its autocast to bfloat16 or a model in bfloat16, compiled or not, all
-with fused AdamW. The ratios compare with its fastest, and with the machine's best product of two
+transformers runs six ways: its autocast to bfloat16, a model in bfloat16 or in float32, compiled or
+not, all with fused AdamW. With `--set dtype=float32`, ours computes in float32. The ratios compare with its fastest, and with the machine's best product of two
 matrices, measured beside every turn of ours.
 """
 
@@ -41,7 +41,11 @@ from m31r_train.config import TrainConfig
 from m31r_train.mixture import open_rows
 
 OURS = "m31r-train"
-THEIRS = ("autocast", "bfloat16", "autocast-compiled", "bfloat16-compiled")
+THEIRS = tuple(
+    f"{way}{compiled}"
+    for compiled in ("-compiled", "")
+    for way in ("autocast", "bfloat16", "float32")
+)
 _WARM_STEPS = 3
 
 Times = dict[str, float]
@@ -73,6 +77,7 @@ def main() -> int:
     report = {
         "machine": machine(),
         "threads": arguments.threads,
+        "dtype": config.dtype,
         "batch_tokens": config.plan.batch_tokens,
         "load": loads,
         "gemm_gflops": {side: round(rate / 1e9, 1) for side, rate in peaks.items()},
@@ -193,7 +198,7 @@ def _print(report: dict[str, Any]) -> None:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
     Console().print(table)
     sizes = ", ".join(f"{rate} (side {n})" for n, rate in report["gemm_gflops"].items())
-    print(f"bfloat16 products, GFLOP/s: {sizes}; {report['threads']} threads")
+    print(f"{report['dtype']} products, GFLOP/s: {sizes}; {report['threads']} threads")
     print("; ".join(f"{name} {value}" for name, value in report["ratios"].items()))
 
 
