@@ -6,8 +6,9 @@
 Both train the model of --config (nano) from random weights, on the same batches, made beforehand.
 Each side is a process, started and warmed up before anything is measured; then they take turns.
 transformers runs six ways: its autocast to bfloat16, a model in bfloat16 or in float32, compiled or
-not, all with fused AdamW. With `--set dtype=float32`, ours computes in float32. The ratios compare with its fastest, and with the machine's best product of two
-matrices, measured beside every turn of ours.
+not, all with fused AdamW. With `--set dtype=float32`, ours computes in float32. The ratios compare
+with its fastest, and with the machine's best product of two matrices, measured beside every turn
+of ours.
 """
 
 from __future__ import annotations
