@@ -5,7 +5,7 @@
 
 The models are whole; the run is a trial on a CPU (tests/train/small.py): a step is --rows rows of
 256 tokens, and Muon does one iteration of its method where a real run does five. Training, export
-and decoding are processes of their own, so that each has its own peak of memory. tier-l needs 17 GB
+and decoding are processes of their own, so that each has its own peak of memory. tier-l needs 22 GB
 of memory and 14 GB of disk, which are freed at the end.
 """
 
