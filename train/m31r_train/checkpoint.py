@@ -28,7 +28,7 @@ from m31r_train.recovery import Health
 
 _STATE = "trainer.safetensors"
 _POSITION = "trainer.json"
-_RUN = "m31r_run.json"
+RUN = "m31r_run.json"
 _CHECKSUMS = "checksums.json"
 _PARTIAL = ".partial"
 
@@ -69,9 +69,9 @@ def save_run(
         save_checkpoint(partial, rounded, config, tokenizer)
         save_file({name: value.contiguous() for name, value in state.items()}, partial / _STATE)
         (partial / _POSITION).write_text(json.dumps(asdict(position)) + "\n")
-        (partial / _RUN).write_text(json.dumps(run, indent=2) + "\n")
+        (partial / RUN).write_text(json.dumps(run, indent=2) + "\n")
         for name in ("model.safetensors", _STATE):  # the library makes them private
-            shutil.copymode(partial / _RUN, partial / name)
+            shutil.copymode(partial / RUN, partial / name)
         checksums = {path.name: _flushed_sha256(path) for path in sorted(partial.iterdir())}
         (partial / _CHECKSUMS).write_text(json.dumps(checksums, indent=2) + "\n")
         _flushed_sha256(partial / _CHECKSUMS)
@@ -121,7 +121,7 @@ def run_description(directory: Path) -> dict[str, Any]:
 
     Raises M31RError when the file is there and cannot be read.
     """
-    path = directory / _RUN
+    path = directory / RUN
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

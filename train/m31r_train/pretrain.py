@@ -77,6 +77,15 @@ def _open_tokenizer(config: TrainConfig) -> Tokenizer:
     return tokenizer
 
 
+def _started_from(folder: Path | None) -> dict[str, object]:
+    """Return which run's weights this one begins with, and all tokens that those have seen."""
+    earlier = checkpoint.run_description(folder) if folder else {}
+    if not earlier:
+        return {}
+    tokens = checkpoint.tokens_seen(earlier)
+    return {"started_from": {"run_id": earlier.get("run_id", ""), "tokens": tokens}}
+
+
 class Trainer:
     """A run in memory: model, optimiser and data, all as the configuration says.
 
@@ -97,6 +106,7 @@ class Trainer:
             self.loader = open_rows(
                 config.dataset, "train", self.tokenizer, config.loader, config.seed
             )
+            self._started_from = _started_from(config.start_from)
         self.replica = Replica(config, self.world)
         self.position = Position(0, 0, 0)
         self.notes: list[str] = []
@@ -301,16 +311,8 @@ class Trainer:
             "plan": asdict(self.config.plan),
             "loader": self._loader_description(),
             "optimiser": asdict(self.config.optimiser),
-            **self._started_from(),
+            **self._started_from,
         }
-
-    def _started_from(self) -> dict[str, object]:
-        """Return which run's weights this one began with, and all tokens that those had seen."""
-        if self.config.start_from is None:
-            return {}
-        earlier = checkpoint.run_description(self.config.start_from)
-        tokens = checkpoint.tokens_seen(earlier)
-        return {"started_from": {"run_id": earlier.get("run_id", ""), "tokens": tokens}}
 
     def _loader_description(self) -> dict[str, object]:
         """Return the loader's options, each dataset of the mixture by what is in it."""

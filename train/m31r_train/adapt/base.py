@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from m31r_core.bundle import MANIFEST, TOKENIZER, Bundle, Quant, load_bundle, shipped_bundle
 from m31r_core.errors import ConfigError, M31RError
+from m31r_train.checkpoint import run_description
 
 ADAPTED = "adapted-"
-RUN = "m31r_run.json"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def find_source(model: Path | None) -> Source:
     """
     path = model or shipped_bundle()
     if (path / "config.json").is_file():
-        run_id = str(_run(path).get("run_id", ""))
+        run_id = str(run_description(path).get("run_id", ""))
         source = Source(path, "checkpoint")
     elif (path / MANIFEST).is_file():
         run_id = load_bundle(path).manifest.run_id
@@ -71,7 +70,7 @@ def open_base(source: Source, out: Path) -> Base:
         return Base(source.path, bundle)
     bundle = load_bundle(source.path)
     beside = source.path.parent.parent / "checkpoints" / source.path.name
-    if (beside / RUN).is_file() and _run(beside).get("run_id") == bundle.manifest.run_id:
+    if run_description(beside).get("run_id") == bundle.manifest.run_id:
         return Base(beside, bundle)
     run_command("unpack", [str(source.path), "--out", str(out / "base")])
     return Base(out / "base", bundle)
@@ -96,14 +95,3 @@ def run_command(name: str, arguments: Sequence[str]) -> None:
     parsed = parser.parse_args([name, *arguments])
     with contextlib.redirect_stdout(io.StringIO()):
         parsed.handler(parsed)
-
-
-def _run(checkpoint: Path) -> dict[str, Any]:
-    path = checkpoint / RUN
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise M31RError(f"{path}: cannot read it ({error})") from error
-    return content

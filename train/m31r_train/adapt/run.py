@@ -27,7 +27,7 @@ from m31r_core.bundle import MODEL_CARD
 from m31r_core.errors import ConfigError
 from m31r_core.model import save_checkpoint
 from m31r_core.tokenizer import Tokenizer
-from m31r_train.adapt.base import ADAPTED, RUN, Base, export, find_source, open_base
+from m31r_train.adapt.base import ADAPTED, Base, export, find_source, open_base
 from m31r_train.adapt.config import AdaptConfig
 from m31r_train.adapt.dataset import (
     bytes_per_token,
@@ -41,6 +41,7 @@ from m31r_train.adapt.measure import Comparison, answer_tasks, compare, cut_task
 from m31r_train.adapt.report import model_card, show_files, show_result
 from m31r_train.adapt.training import Trained, progress, train_adapter
 from m31r_train.adapt.workspace import Found, Split, read_workspace, split_files
+from m31r_train.checkpoint import RUN
 
 RESULT = "adapt.json"
 _WRITTEN = ("bundle", "checkpoint", "data", "evaluation", "base", "before")
