@@ -36,7 +36,6 @@ from tests.train.small import ROOT, small_dataset, trial
 from m31r_core.bundle import load_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
 from m31r_core.engine.session import Session
-from m31r_core.tokenizer import Tokenizer
 
 TIERS = ("nano", "base", "tier-s", "tier-m", "tier-l")
 _PREFILL, _DECODED = 512, 16
@@ -116,15 +115,15 @@ def decode(path: Path, threads: int) -> dict[str, Any]:
     """Load a bundle, complete a line, and time a prefill of 512 tokens and tokens behind it."""
     begin = time.perf_counter()
     bundle = load_bundle(path)
-    session = Session(bundle, threads)
-    completer = Completer(Engine(bundle, Tokenizer.load(bundle.tokenizer), session))
+    engine = Engine.load(bundle, threads=threads)
+    completer = Completer(engine)
     load_s = time.perf_counter() - begin
     text = (ROOT / "examples/src/lib.rs").read_text("utf-8")
     cursor = text.index("(", text.index("fn ")) + 1
     request = CompletionRequest("src/lib.rs", text[:cursor], text[cursor:], max_new_tokens=16)
     completion = completer.complete(request)
     resident = psutil.Process().memory_info().rss
-    session.rewind(0)
+    session = Session(engine.graph)
     begin = time.perf_counter()
     session.forward(list(range(100, 100 + _PREFILL)), [_PREFILL - 1])
     prefill = time.perf_counter() - begin

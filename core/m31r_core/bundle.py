@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +21,11 @@ from m31r_core.errors import ConfigError, M31RError
 
 MANIFEST = "m31r.json"
 MODEL = "model.onnx"
+MODEL_DATA = "model.onnx.data"
 TOKENIZER = "tokenizer.json"
 MODEL_CARD = "MODEL_CARD.md"
-FORMAT_VERSION = 1
+# 2: the graph takes several sequences at once.
+FORMAT_VERSION = 2
 
 Quant = Literal["fp32", "int8", "int4"]
 
@@ -146,8 +148,14 @@ def shipped_bundle() -> Path:
     )
 
 
-def write_bundle(directory: Path, manifest: Manifest, files: Mapping[str, Path | bytes]) -> Bundle:
-    """Write `directory` from `files` (name to content, or to the file to copy) and `manifest`.
+def write_bundle(
+    directory: Path,
+    manifest: Manifest,
+    files: Mapping[str, Path | bytes | Callable[[Path], None]],
+) -> Bundle:
+    """Write `directory` from `manifest` and `files`.
+
+    A name stands for its content, the file to copy, or what writes the file at a path.
 
     The checksums are computed here. Everything is written beside `directory` and renamed, so that
     a bundle is there wholly or not at all; an older bundle of that name is replaced. Raises
@@ -165,8 +173,10 @@ def write_bundle(directory: Path, manifest: Manifest, files: Mapping[str, Path |
             for name, content in files.items():
                 if isinstance(content, Path):
                     shutil.copyfile(content, folder / name)
-                else:
+                elif isinstance(content, bytes):
                     (folder / name).write_bytes(content)
+                else:
+                    content(folder / name)
             written = replace(
                 manifest, files={name: _sha256(folder / name) for name in sorted(files)}
             )
@@ -195,7 +205,10 @@ def _read_manifest(path: Path) -> Manifest:
         raise BundleError(f"{path}: must hold an object")
     version = data.get("format_version")
     if version != FORMAT_VERSION:
-        raise BundleError(f"{path}: format {version!r} is not supported, only {FORMAT_VERSION}")
+        raise BundleError(
+            f"{path}: format {version!r} is not supported, only {FORMAT_VERSION}; "
+            "export the checkpoint again"
+        )
     files = data.pop("files", None)
     try:
         return replace(from_mapping(data, Manifest, str(path)), files=_checked(files, path))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m31r_core.bundle import (
-    MODEL,
     MODEL_CARD,
     TOKENIZER,
     Architecture,
@@ -42,6 +41,7 @@ def export_checkpoint(
     out: Path,
     *,
     quant: Quant = "int8",
+    block: int | None = None,
     model_id: str | None = None,
     card: str | Path | None = None,
     licence: str = "MIT OR Apache-2.0",
@@ -49,8 +49,10 @@ def export_checkpoint(
     """Write the bundle `out` from the Hugging Face folder `checkpoint`.
 
     `card` is the text of MODEL_CARD.md or the file that holds it; without it, the checkpoint's
-    own MODEL_CARD.md or a plain table of facts. `model_id` defaults to the run's, then to the
-    name of `out`. Raises M31RError naming the file that is missing or does not fit.
+    own MODEL_CARD.md or a plain table of facts. `block` is how many weights share a scale, where
+    they are quantised (`quantise.BLOCKS`; default: what suits `quant`). `model_id` defaults to the
+    run's, then to the name of `out`. Raises M31RError naming the file that is missing or does not
+    fit.
     """
     decoder, config = load_checkpoint(checkpoint)
     weights = {name: value.numpy() for name, value in decoder.state_dict().items()}
@@ -79,9 +81,10 @@ def export_checkpoint(
         tokenizer_id=run.tokenizer_id or _short_hash(tokenizer_file),
         run_id=run.run_id,
     )
-    graph = build_graph(weights, config, quant).SerializeToString(deterministic=True)
+    graph = build_graph(weights, config, quant, block)
     text = _card(card, checkpoint / MODEL_CARD) or _plain_card(manifest, config)
-    files = {MODEL: graph, TOKENIZER: tokenizer_file, MODEL_CARD: text.encode("utf-8")}
+    files = graph.files()
+    files |= {TOKENIZER: tokenizer_file, MODEL_CARD: text.encode("utf-8")}
     return write_bundle(out, manifest, files)
 
 

@@ -21,6 +21,9 @@ def add_export_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("checkpoint", type=Path, help="Hugging Face folder")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="bundle to write")
     parser.add_argument("--quant", choices=("int8", "int4", "fp32"), default="int8")
+    parser.add_argument(
+        "--block", type=int, choices=(32, 64, 128, 256), help="weights that share a scale"
+    )
     parser.add_argument("--model-id", metavar="NAME", help="default: the run's, else DIR's name")
     parser.add_argument("--card", type=Path, metavar="FILE", help="text of MODEL_CARD.md")
 
@@ -76,6 +79,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         arguments.checkpoint,
         arguments.out,
         quant=arguments.quant,
+        block=arguments.block,
         model_id=arguments.model_id,
         card=arguments.card,
     )
@@ -100,7 +104,7 @@ def run_parity(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
     from m31r_core.bundle import load_bundle
-    from m31r_core.engine import default_threads
+    from m31r_core.engine.graph import Graph
     from m31r_core.engine.session import Session
     from m31r_core.errors import M31RError
     from m31r_core.model import load_checkpoint
@@ -122,7 +126,7 @@ def run_parity(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     shown = track(prompts, "comparing", disable=not sys.stdout.isatty(), transient=True)
-    parity = measure_parity(decoder, Session(bundle, default_threads()), shown, arguments.tokens)
+    parity = measure_parity(decoder, Session(Graph(bundle)), shown, arguments.tokens)
     print(f"prompts                   {parity.prompts}")
     print(f"tokens                    {parity.tokens}")
     print(f"largest logit difference  {parity.largest_difference:.6f}")

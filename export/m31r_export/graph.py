@@ -1,10 +1,10 @@
 """The decoder as an ONNX graph for ONNX Runtime on a CPU.
 
-Inputs: `input_ids` int64 [1, S], the new tokens; `logit_rows` int64 [R], the places in it whose
-next-token logits are wanted; `last_position` int32 [1], the place of the last new token in the
-sequence; `total_length` int32 [], the length of the sequence with the new tokens; for each layer
-`past_key_values.N.key` and `.value`, float32 [1, kv_heads, capacity, 64].
-Outputs: `logits` float32 [R, V] and the caches `present.N.key` and `.value`.
+Inputs: `input_ids` int64 [B, S], the new tokens of B sequences of one length; `logit_rows` int64
+[R], the places in S whose next-token logits are wanted; `last_position` int32 [B], the place of
+the last new token in each sequence; `total_length` int32 [], their length with the new tokens; for
+each layer `past_key_values.N.key` and `.value`, float32 [B, kv_heads, capacity, 64].
+Outputs: `logits` float32 [B, R, V] and the caches `present.N.key` and `.value`.
 
 Only what the logits need is computed: the last layer goes on, behind its attention, with
 `logit_rows` alone. Query, key and value are one product, and so are gate and up; QK-norm takes
@@ -14,74 +14,50 @@ queries and keys together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from m31r_core.bundle import Quant
-from m31r_core.errors import M31RError
 from m31r_core.model import HEAD_DIM, ModelConfig
+from m31r_export.onnx_file import Graph
+from m31r_export.quantise import DEFAULT_BLOCK, fitting_block, quantise
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-_BLOCK = 32
 _OPSETS = (("", 21), ("com.microsoft", 1))
 _IR_VERSION = 10
 # MatMulNBits: quantise activations to int8 and multiply integers.
 _ACCURACY_LEVEL = 4
 
 
-def build_graph(weights: Weights, config: ModelConfig, quant: Quant) -> onnx.ModelProto:
+def build_graph(
+    weights: Weights, config: ModelConfig, quant: Quant, block: int | None = None
+) -> Graph:
     """Return the graph of a checkpoint's `weights`, by their Hugging Face names.
 
-    `int8` and `int4` quantise matrices symmetrically in blocks of 32 along the input dimension;
-    the embedding, shared with the output layer, has 8 bits in both.
+    `int8` and `int4` quantise matrices symmetrically, in blocks of `block` weights along the input
+    dimension or of the next smaller size that divides it; docs/benchmarks.md has what each size
+    costs. The embedding, shared with the output layer, has 8 bits in both. Raises M31RError for a
+    matrix that no block size divides.
     """
-    graph = _Graph(config, quant)
+    graph = _Builder(config, quant, block or DEFAULT_BLOCK[quant])
     graph.decoder(weights)
-    return graph.model()
+    return Graph(graph.model(), graph.constants)
 
 
-@dataclass(frozen=True)
-class _Quantised:
-    """Blocks of a matrix [N, K]: `data` uint8 [N, K/32, 4·bits], `scales` float32 [N, K/32]."""
-
-    data: NDArray[np.uint8]
-    scales: NDArray[np.float32]
-
-
-def quantise(matrix: NDArray[np.float32], bits: int) -> _Quantised:
-    """Quantise `matrix` [N, K] to `bits` (4 or 8) in blocks of 32, around half of the range.
-
-    The value of largest size in a block is met exactly: it gets the lowest code, the only one
-    whose opposite does not exist. Raises M31RError when K is not a multiple of 32.
-    """
-    rows, columns = matrix.shape
-    if columns % _BLOCK:
-        raise M31RError(f"cannot quantise {columns} columns: not a multiple of {_BLOCK}")
-    blocks = matrix.reshape(rows, columns // _BLOCK, _BLOCK)
-    places = np.abs(blocks).argmax(-1, keepdims=True)
-    half = 1 << (bits - 1)
-    scales = np.take_along_axis(blocks, places, -1) / -half
-    codes = np.rint(blocks / np.where(scales == 0, 1, scales)) + half
-    data = np.clip(codes, 0, 2 * half - 1).astype(np.uint8)
-    if bits == 4:
-        data = data[..., ::2] | data[..., 1::2] << 4
-    return _Quantised(data, scales[..., 0].astype(np.float32))
-
-
-class _Graph:
+class _Builder:
     """Collects nodes and initialisers; methods return the names of the values they add."""
 
-    def __init__(self, config: ModelConfig, quant: Quant) -> None:
+    def __init__(self, config: ModelConfig, quant: Quant, block: int) -> None:
         self.config = config
         self.bits = {"fp32": 0, "int8": 8, "int4": 4}[quant]
+        self.block = block
         self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.constants: dict[str, NDArray[np.generic]] = {}
 
     def decoder(self, weights: Weights) -> None:
         config = self.config
@@ -106,15 +82,14 @@ class _Graph:
             normed, x = self.norm(f"{name}.post_attention_layernorm", x, branch, gamma)
             branch = self.feed_forward(f"{name}.mlp", normed, weights)
         normed, _ = self.norm("model.norm", x, branch, weights["model.norm.weight"])
-        wide = self.output_layer(normed, embedding)
-        axes = self.constant("first_axis", np.array([0], np.int64))
-        self.nodes.append(helper.make_node("Squeeze", [wide, axes], ["logits"], "logits"))
+        self.output_layer(normed, embedding)
 
     def embed(self, matrix: NDArray[np.float32]) -> str:
         if not self.bits:
             self.constant("embedding", matrix)
             return self.add("Gather", ["embedding", "input_ids"], "embed")
-        quantised = quantise(matrix, 8)
+        block = self.block_of(matrix)
+        quantised = quantise(matrix, 8, block)
         self.constant("embedding", quantised.data.reshape(matrix.shape))
         self.constant("embedding.scales", quantised.scales)
         return self.add(
@@ -122,19 +97,22 @@ class _Graph:
             ["embedding", "input_ids", "embedding.scales"],
             "embed",
             bits=8,
-            block_size=_BLOCK,
+            block_size=block,
             gather_axis=0,
             quantize_axis=1,
         )
 
-    def output_layer(self, x: str, matrix: NDArray[np.float32]) -> str:
+    def output_layer(self, x: str, matrix: NDArray[np.float32]) -> None:
         if not self.bits:
             weight = self.add("Transpose", ["embedding"], "lm_head.weight", perm=[1, 0])
-            return self.add("MatMul", [x, weight], "lm_head")
-        rows, columns = matrix.shape
-        shape = self.constant("blocks", np.array([rows, columns // _BLOCK, _BLOCK], np.int64))
-        weight = self.add("Reshape", ["embedding", shape], "lm_head.weight")
-        return self.product("lm_head", x, weight, "embedding.scales", (rows, columns), 8)
+            self.add("MatMul", [x, weight], "logits")
+            return
+        block = self.block_of(matrix)
+        shape = np.array([len(matrix), matrix.shape[1] // block, block], np.int64)
+        weight = self.add(
+            "Reshape", ["embedding", self.constant("blocks", shape)], "lm_head.weight"
+        )
+        self.product("logits", x, weight, "embedding.scales", matrix, 8)
 
     def attention(self, layer: int, x: str, weights: Weights) -> str:
         config = self.config
@@ -171,7 +149,7 @@ class _Graph:
         return np.concatenate([query, key])[None, None]
 
     def head_norm(self, name: str, x: str, gammas: NDArray[np.float32]) -> str:
-        """Return `x` [1, S, N·64] with each head normalised by itself."""
+        """Return `x` [B, S, N·64] with each head normalised by itself."""
         heads = self.constant("heads", np.array([0, 0, -1, HEAD_DIM], np.int64))
         flat = self.constant("flat", np.array([0, 0, -1], np.int64))
         split = self.add("Reshape", [x, heads], f"{name}.heads")
@@ -211,25 +189,27 @@ class _Graph:
         if not self.bits:
             self.constant(f"{name}.weight", np.ascontiguousarray(matrix.T))
             return self.add("MatMul", [x, f"{name}.weight"], name)
-        quantised = quantise(matrix, self.bits)
+        quantised = quantise(matrix, self.bits, self.block_of(matrix))
         self.constant(f"{name}.weight", quantised.data)
         self.constant(f"{name}.scales", quantised.scales)
-        shape = (matrix.shape[0], matrix.shape[1])
-        return self.product(name, x, f"{name}.weight", f"{name}.scales", shape, self.bits)
+        return self.product(name, x, f"{name}.weight", f"{name}.scales", matrix, self.bits)
 
     def product(
-        self, name: str, x: str, weight: str, scales: str, shape: tuple[int, int], bits: int
+        self, name: str, x: str, weight: str, scales: str, matrix: NDArray[np.float32], bits: int
     ) -> str:
         return self.add(
             "MatMulNBits",
             [x, weight, scales],
             name,
-            N=shape[0],
-            K=shape[1],
+            N=matrix.shape[0],
+            K=matrix.shape[1],
             bits=bits,
-            block_size=_BLOCK,
+            block_size=self.block_of(matrix),
             accuracy_level=_ACCURACY_LEVEL,
         )
+
+    def block_of(self, matrix: NDArray[np.float32]) -> int:
+        return fitting_block(matrix.shape[1], self.block)
 
     def split(self, name: str, x: str, sizes: str, count: int) -> list[str]:
         outputs = [f"{name}.{i}" for i in range(count)]
@@ -244,27 +224,26 @@ class _Graph:
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
         """Add an initialiser, unless one of that name is there."""
-        if all(known.name != name for known in self.constants):
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.setdefault(name, np.ascontiguousarray(value))
         return name
 
     def model(self) -> onnx.ModelProto:
         config = self.config
-        cache: list[int | str | None] = [1, config.kv_heads, "capacity", HEAD_DIM]
+        cache: list[int | str | None] = ["sequences", config.kv_heads, "capacity", HEAD_DIM]
         caches = [f"{i}.{part}" for i in range(config.layers) for part in ("key", "value")]
         value = helper.make_tensor_value_info
         inputs = [
-            value("input_ids", TensorProto.INT64, [1, "tokens"]),
+            value("input_ids", TensorProto.INT64, ["sequences", "tokens"]),
             value("logit_rows", TensorProto.INT64, ["rows"]),
-            value("last_position", TensorProto.INT32, [1]),
+            value("last_position", TensorProto.INT32, ["sequences"]),
             value("total_length", TensorProto.INT32, []),
             *(value(f"past_key_values.{name}", TensorProto.FLOAT, cache) for name in caches),
         ]
         outputs = [
-            value("logits", TensorProto.FLOAT, ["rows", config.vocab_size]),
+            value("logits", TensorProto.FLOAT, ["sequences", "rows", config.vocab_size]),
             *(value(f"present.{name}", TensorProto.FLOAT, cache) for name in caches),
         ]
-        graph = helper.make_graph(self.nodes, "decoder", inputs, outputs, self.constants)
+        graph = helper.make_graph(self.nodes, "decoder", inputs, outputs)
         opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS]
         return helper.make_model(
             graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="m31r"

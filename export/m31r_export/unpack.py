@@ -18,14 +18,14 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from m31r_core.bundle import MODEL_CARD, TOKENIZER, Bundle, BundleError
+from m31r_core.bundle import MODEL_CARD, TOKENIZER, Bundle, BundleError, Quant
 from m31r_core.errors import ConfigError
 from m31r_core.model import HEAD_DIM, ModelConfig, save_checkpoint
 from m31r_core.tokenizer import Tokenizer
 from m31r_export.checkpoint import RUN_FILE, RunInfo
+from m31r_export.quantise import dequantise
 
-_BLOCK = 32
-_BYTE_CODES = 32
+_BITS: dict[Quant, int] = {"fp32": 32, "int8": 8, "int4": 4}
 
 Constants = Mapping[str, NDArray[np.generic]]
 
@@ -42,7 +42,7 @@ def unpack_bundle(bundle: Bundle, out: Path) -> ModelConfig:
         graph = onnx.load(bundle.model).graph
         constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         config = _sizes(bundle, graph, constants)
-        weights = _weights(constants, config)
+        weights = _weights(constants, config, _BITS[bundle.manifest.quant])
     except (DecodeError, KeyError, ValueError) as error:
         raise BundleError(f"{bundle.model}: not a graph of m31r-train export ({error})") from error
     state = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
@@ -83,7 +83,9 @@ def _as_written(value: float) -> float:
     return float(f"{value:.5e}")
 
 
-def _weights(constants: Constants, config: ModelConfig) -> dict[str, NDArray[np.float32]]:
+def _weights(
+    constants: Constants, config: ModelConfig, bits: int
+) -> dict[str, NDArray[np.float32]]:
     """Return the parameters by their Hugging Face names."""
     queries, keys = config.heads * HEAD_DIM, config.kv_heads * HEAD_DIM
     weights = {
@@ -92,18 +94,18 @@ def _weights(constants: Constants, config: ModelConfig) -> dict[str, NDArray[np.
     }
     for layer in range(config.layers):
         name = f"model.layers.{layer}"
-        packed = _matrix(constants, f"{name}.self_attn.qkv")
+        packed = _matrix(constants, f"{name}.self_attn.qkv", bits)
         parts = np.split(packed, [queries, queries + keys])
         for part, matrix in zip("qkv", parts, strict=True):
             weights[f"{name}.self_attn.{part}_proj.weight"] = matrix
         gammas = constants[f"{name}.self_attn.qk_norm.weight"].astype(np.float32)[0, 0]
         weights[f"{name}.self_attn.q_norm.weight"] = gammas[0]
         weights[f"{name}.self_attn.k_norm.weight"] = gammas[config.heads]
-        weights[f"{name}.self_attn.o_proj.weight"] = _matrix(constants, f"{name}.o_proj")
-        gate, up = np.split(_matrix(constants, f"{name}.mlp.gate_up"), 2)
+        weights[f"{name}.self_attn.o_proj.weight"] = _matrix(constants, f"{name}.o_proj", bits)
+        gate, up = np.split(_matrix(constants, f"{name}.mlp.gate_up", bits), 2)
         weights[f"{name}.mlp.gate_proj.weight"] = gate
         weights[f"{name}.mlp.up_proj.weight"] = up
-        weights[f"{name}.mlp.down_proj.weight"] = _matrix(constants, f"{name}.mlp.down_proj")
+        weights[f"{name}.mlp.down_proj.weight"] = _matrix(constants, f"{name}.mlp.down_proj", bits)
         for norm in ("input_layernorm", "post_attention_layernorm"):
             weights[f"{name}.{norm}.weight"] = constants[f"{name}.{norm}.weight"].astype(np.float32)
     return weights
@@ -113,26 +115,13 @@ def _embedding(constants: Constants) -> NDArray[np.float32]:
     data = constants["embedding"]
     if "embedding.scales" not in constants:
         return data.astype(np.float32)
-    blocks = data.reshape(len(data), -1, _BLOCK)
-    return dequantise(blocks, constants["embedding.scales"])
+    scales = constants["embedding.scales"]
+    return dequantise(data.reshape(*scales.shape, -1), scales, 8)
 
 
-def _matrix(constants: Constants, name: str) -> NDArray[np.float32]:
+def _matrix(constants: Constants, name: str, bits: int) -> NDArray[np.float32]:
     """Return the matrix [N, K] of a product, dequantised where it has scales."""
     data = constants[f"{name}.weight"]
     if f"{name}.scales" not in constants:
         return np.ascontiguousarray(data.T).astype(np.float32)
-    return dequantise(data, constants[f"{name}.scales"])
-
-
-def dequantise(data: NDArray[np.generic], scales: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return the matrix float32 [N, K] of blocks uint8 [N, K/32, 4·bits], scales [N, K/32].
-
-    The inverse of `graph.quantise`: quantising the result gives the same codes and scales.
-    """
-    codes, half = data.astype(np.uint8), 128
-    if data.shape[-1] != _BYTE_CODES:
-        codes, half = np.stack([codes & 15, codes >> 4], -1).reshape(*data.shape[:2], _BLOCK), 8
-    values = (codes.astype(np.float32) - half) * scales.astype(np.float32)[..., None]
-    matrix: NDArray[np.float32] = values.reshape(len(data), -1)
-    return matrix
+    return dequantise(data, constants[f"{name}.scales"], bits)

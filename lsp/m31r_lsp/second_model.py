@@ -1,17 +1,11 @@
-"""The model for code actions: its own engine, so that ghost text keeps its thread and its cache."""
+"""The model for code actions: the same weights, with KV caches of its own."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from m31r_core.bundle import load_bundle
 from m31r_core.engine import Completer, Completion, CompletionRequest, Engine
-from m31r_core.errors import M31RError
-
-logger = logging.getLogger(__name__)
 
 Cancelled = Callable[[], bool]
 
@@ -31,20 +25,11 @@ class SharedCompleter(Completer):
             return super().complete(request, cancelled=cancelled)
 
     def candidates(
-        self,
-        request: CompletionRequest,
-        n: int,
-        *,
-        seed: int = 0,
-        temperature: float = 0.8,
-        top_p: float = 0.95,
-        cancelled: Cancelled | None = None,
+        self, request: CompletionRequest, n: int, *, cancelled: Cancelled | None = None
     ) -> list[Completion]:
         """As the engine's."""
         with self._turn:
-            return super().candidates(
-                request, n, seed=seed, temperature=temperature, top_p=top_p, cancelled=cancelled
-            )
+            return super().candidates(request, n, cancelled=cancelled)
 
     def score(
         self,
@@ -61,28 +46,25 @@ class SharedCompleter(Completer):
 
 
 class SecondModel:
-    """Loads a bundle once more, when it is first asked for. Safe to use from several threads."""
+    """A completer beside the one for ghost text, made when it is first asked for.
+
+    Ghost text keeps its thread and its caches; the weights are there once. Safe to use from
+    several threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bundle: Path | None = None
+        self._engine: Engine | None = None
         self._completer: SharedCompleter | None = None
 
-    def use(self, bundle: Path | None) -> None:
-        """Take another bundle from now on, or none."""
+    def use(self, engine: Engine | None) -> None:
+        """Share the weights of `engine` from now on, or have no model."""
         with self._lock:
-            if bundle != self._bundle:
-                self._bundle, self._completer = bundle, None
+            self._engine, self._completer = engine, None
 
     def completer(self) -> Completer | None:
-        """Return the model, None where there is none. One thread: it runs beside rustc."""
+        """Return the model, None where there is none."""
         with self._lock:
-            if self._completer is None and self._bundle is not None:
-                try:
-                    engine = Engine.load(load_bundle(self._bundle), threads=1)
-                except M31RError as error:
-                    logger.warning("code actions do without the model: %s", error)
-                    self._bundle = None
-                else:
-                    self._completer = SharedCompleter(engine)
+            if self._completer is None and self._engine is not None:
+                self._completer = SharedCompleter(self._engine.share())
             return self._completer

@@ -23,15 +23,17 @@ from m31r_core.engine import Completer, Engine
 from m31r_core.errors import M31RError
 from m31r_lsp.client import Abilities
 from m31r_lsp.crates import Crates
-from m31r_lsp.documents import Documents
+from m31r_lsp.documents import Document, Documents, short_path
+from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.foresight import Foresight
 from m31r_lsp.neighbours import end_children
 from m31r_lsp.offers import Offers
 from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
-from m31r_lsp.suggest import Suggestion
+from m31r_lsp.suggest import Query, Suggestion, with_newlines
 from m31r_lsp.type_through import TypeThrough
 from m31r_lsp.verifier import Verifier
-from m31r_lsp.worker import Worker
+from m31r_lsp.worker import Worker, call_on
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class M31RServer(LanguageServer):
         self.documents = Documents()
         self.settings = Settings()
         self.shown = TypeThrough()
+        self.foresight = Foresight(self)
         self.worker: Worker[list[Suggestion]] = Worker()
         self.initial_settings: Any = None
         self.editor_settings: Any = None
@@ -131,18 +134,27 @@ class M31RServer(LanguageServer):
             except M31RError as error:
                 message = f"M31R gives no completions: {error}"
                 logger.error(message)
-                _call(loop, lambda: self.tell(message, types.MessageType.Error))
+                call_on(loop, lambda: self.tell(message, types.MessageType.Error))
             except Exception:
                 logger.exception("the model could not be loaded")
                 message = "M31R gives no completions: the model could not be loaded (see the log)"
-                _call(loop, lambda: self.tell(message, types.MessageType.Error))
+                call_on(loop, lambda: self.tell(message, types.MessageType.Error))
             else:
                 self.completer = Completer(engine)
-                self.second_model.use(path)
+                self.second_model.use(engine)
                 logger.info("model %s is loaded from %s", engine.bundle.manifest.model_id, path)
 
         self.worker.cancel_all()
         self.worker.prepare(load)
+
+    def query_at(self, document: Document, where: types.Range, by: str = "") -> Query:
+        """Return what to ask the model once the range `where` has become `by`."""
+        cursor = Cursor(
+            with_newlines(document.around(where.start)[0]) + by,
+            with_newlines(document.around(where.end)[1]),
+        )
+        root = None if self.root is None else self.root.as_posix()
+        return Query(short_path(document.path, root), cursor, self.settings.completion)
 
     def worker_for(self, purpose: str) -> Worker[Any]:
         """Return the thread that compiles for one purpose; a newer job there overtakes an older.
@@ -298,13 +310,6 @@ def create_server(explicit_model: Path | None = None) -> M31RServer:
     server = M31RServer(explicit_model)
     register_all(server)
     return server
-
-
-def _call(loop: asyncio.AbstractEventLoop, function: Any) -> None:
-    try:
-        loop.call_soon_threadsafe(function)
-    except RuntimeError:
-        logger.debug("the session ended before the model was loaded")
 
 
 def _converter() -> cattrs.Converter:

@@ -67,6 +67,12 @@ def suggest_several(
     return list(reversed(different.values())) or found[:1]
 
 
+def warm(completer: Completer, query: Query, cancelled: Callable[[], bool] | None = None) -> None:
+    """Compute what a suggestion would begin with, where there is no reason for silence."""
+    if silence.at_cursor(query.settings, query.cursor) is None:
+        completer.warm(_request(query), cancelled=cancelled)
+
+
 def _request(query: Query) -> CompletionRequest:
     return CompletionRequest(
         path=query.path,

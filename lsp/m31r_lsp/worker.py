@@ -2,6 +2,7 @@
 
 The asyncio loop hands jobs over and awaits futures; it never computes. A job that is overtaken is
 answered at once with None and told to stop; the thread takes the newest one as soon as it is free.
+While it has no job it does what may be asked for next, and drops that for any job.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import threading
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Generic, TypeVar
+
+from m31r_core.engine.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ class _Ticket(Generic[T]):
         self.job = job
         self.loop = loop
         self.future: asyncio.Future[T | None] = loop.create_future()
-        self.stop = threading.Event()
+        self.stop = Stop()
         self.waiters = 0
 
     def overtake(self) -> None:
@@ -46,6 +49,8 @@ class Worker(Generic[T]):
         self._pending: _Ticket[T] | None = None
         self._running: _Ticket[T] | None = None
         self._chores: list[Callable[[], None]] = []
+        self._idle: dict[Hashable, Callable[[Cancelled], bool]] = {}
+        self._idling: Stop | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="m31r-worker", daemon=True)
         self._thread.start()
@@ -54,6 +59,17 @@ class Worker(Generic[T]):
         """Run `chore` before any job that is submitted later. It must not raise."""
         with self._wake:
             self._chores.append(chore)
+            self._wake.notify()
+
+    def when_idle(self, key: Hashable, task: Callable[[Cancelled], bool]) -> None:
+        """Run `task` while there is no job; it replaces an older one with the same key.
+
+        It is told to stop when a job comes. It returns whether it is done; one that is not is run
+        again later. It must not raise.
+        """
+        with self._wake:
+            self._idle.pop(key, None)
+            self._idle[key] = task
             self._wake.notify()
 
     async def submit(self, key: Hashable, job: Job[T]) -> T | None:
@@ -79,6 +95,8 @@ class Worker(Generic[T]):
                 if ticket is not None:
                     ticket.overtake()
             self._pending = None
+            self._idle.clear()
+            self._stop_idling()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the job under way and end the thread, waiting for at most `timeout_s`.
@@ -90,6 +108,7 @@ class Worker(Generic[T]):
             for ticket in (self._pending, self._running):
                 if ticket is not None:
                     ticket.stop.set()
+            self._stop_idling()
             self._wake.notify()
         self._thread.join(timeout_s)
 
@@ -106,15 +125,20 @@ class Worker(Generic[T]):
             for older in (self._pending, self._running):
                 if older is not None:
                     older.overtake()
+            self._stop_idling()
             self._pending = ticket
             self._wake.notify()
         return ticket
 
+    def _stop_idling(self) -> None:
+        if self._idling is not None:
+            self._idling.set()
+
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._running = None
-                while not (self._closed or self._chores or self._pending):
+                self._running = self._idling = None
+                while not (self._closed or self._chores or self._pending or self._idle):
                     self._wake.wait()
                 if self._closed:
                     return
@@ -122,14 +146,26 @@ class Worker(Generic[T]):
                 if not chores:
                     self._running, self._pending = self._pending, None
                 ticket = self._running
+                idle = next(iter(self._idle.items())) if not chores and ticket is None else None
+                if idle is not None:
+                    self._idling = Stop()
+                    stop = self._idling
             for chore in chores:
                 chore()
-            if ticket is not None and not ticket.stop.is_set():
+            if ticket is not None and not ticket.stop():
                 self._work(ticket)
+            if idle is not None:
+                self._idle_with(*idle, stop)
+
+    def _idle_with(self, key: Hashable, task: Callable[[Cancelled], bool], stop: Stop) -> None:
+        done = task(stop)
+        with self._wake:
+            if done and self._idle.get(key) is task:
+                del self._idle[key]
 
     def _work(self, ticket: _Ticket[T]) -> None:
         try:
-            result = ticket.job(ticket.stop.is_set)
+            result = ticket.job(ticket.stop)
         except Exception as error:
             _post(ticket, partial(ticket.future.set_exception, error))
         else:
@@ -143,7 +179,12 @@ def _post(ticket: _Ticket[T], settle: Callable[[], None]) -> None:
         if not ticket.future.done():
             settle()
 
+    call_on(ticket.loop, unless_done)
+
+
+def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Run `function` on the thread of `loop`, unless that is closed."""
     try:
-        ticket.loop.call_soon_threadsafe(unless_done)
+        loop.call_soon_threadsafe(function)
     except RuntimeError:
         logger.debug("the event loop closed before an answer came")

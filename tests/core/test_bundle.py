@@ -78,7 +78,8 @@ def test_broken_manifest(bundle: Path) -> None:
 
 def test_manifest_of_another_version(bundle: Path) -> None:
     edit_manifest(bundle, format_version=99)
-    assert refusal(bundle) == f"{bundle / 'm31r.json'}: format 99 is not supported, only 1"
+    said = f"{bundle / 'm31r.json'}: format 99 is not supported, only 2; "
+    assert refusal(bundle) == said + "export the checkpoint again"
 
 
 def test_manifest_with_a_wrong_key(bundle: Path) -> None:

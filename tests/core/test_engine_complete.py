@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 from m31r_core.brackets import open_within
 from m31r_core.bundle import load_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
+from m31r_core.engine.graph import Graph
 from m31r_core.engine.sampling import log_softmax
 from m31r_core.engine.session import Session
-from m31r_core.prompt import Chunk, PromptBudget, build_prompt
-from m31r_core.tokenizer import END
+from m31r_core.prompt import Chunk, Prompt, PromptBudget, build_prompt
+from m31r_core.tokenizer import END, SPECIALS
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +56,8 @@ def test_block_out_of_tokens_ends_with_a_line(completer: Completer, rust: str) -
 
 def test_it_ends_only_where_what_it_opened_is_closed(completer: Completer, rust: str) -> None:
     finishes = set()
-    for seed in range(6):
-        wild = completer.candidates(
-            request(rust, 300, kind="block", max_new_tokens=40), 6, seed=100 * seed, temperature=9.0
-        )
-        for completion in wild:
+    for cut in range(100, 700, 50):
+        for completion in completer.candidates(request(rust, cut, kind="block"), 8):
             finishes.add(completion.generation.finish)
             if completion.generation.finish == "end":
                 assert not open_within(completion.generation.text)
@@ -78,32 +78,49 @@ def test_cancelled_request(completer: Completer, rust: str) -> None:
     assert (completion.text, completion.confidence) == ("", 0.0)
 
 
-def drawn(completer: Completer, rust: str, cut: int, seed: int = 0) -> list[tuple[str, float]]:
-    found = completer.candidates(request(rust, cut, max_new_tokens=6), 5, seed=seed)
-    return [(completion.text, completion.confidence) for completion in found]
+@pytest.mark.parametrize("cut", [0, 300, 512])
+@pytest.mark.parametrize("kind", ["line", "block"])
+def test_candidates_differ(
+    completer: Completer, rust: str, cut: int, kind: Literal["line", "block"]
+) -> None:
+    asked = request(rust, cut, kind=kind, max_new_tokens=6)
+    found = [each.text for each in completer.candidates(asked, 5)]
+    assert 2 <= len(found) == len(set(found)) <= 5
+    completer.candidates(request(rust, cut + 9, max_new_tokens=6), 3)
+    assert [each.text for each in completer.candidates(asked, 5)] == found
 
 
-@pytest.mark.parametrize("cut", [0, 77, 300])
-def test_candidates_differ_and_come_in_order(completer: Completer, rust: str, cut: int) -> None:
-    found = drawn(completer, rust, cut)
-    assert len(found) == len({text for text, _ in found}) == 5
-    assert found == sorted(found, key=lambda each: -each[1])
-    greedy = completer.complete(request(rust, cut, max_new_tokens=6)).text
-    assert greedy in [text for text, _ in found]
+def test_candidates_come_the_likeliest_first(completer: Completer, rust: str) -> None:
+    for cut in range(20, 700, 60):
+        found = completer.candidates(request(rust, cut, max_new_tokens=8), 4)
+        sums = [sum(each.generation.logprobs) for each in found if each.generation.finish == "stop"]
+        assert sums == sorted(sums, reverse=True)
 
 
-def test_candidates_repeat_for_a_seed(completer: Completer, rust: str) -> None:
-    first = drawn(completer, rust, 300, seed=3)
-    drawn(completer, rust, 120)
-    again = drawn(completer, rust, 300, seed=3)
-    assert [text for text, _ in first] == [text for text, _ in again]
-    assert [text for text, _ in first] != [text for text, _ in drawn(completer, rust, 300, seed=9)]
+def test_a_wide_beam_finds_what_every_path_gives(completer: Completer, rust: str) -> None:
+    """Two tokens behind a prompt: the pairs, and their order, are those of all pairs tried."""
+    engine = completer.engine
+    prompt = Prompt(tuple(engine.tokenizer.encode(rust[:200])))
+    session = Session(engine.graph)
+    first = log_softmax(session.forward(prompt.ids, [len(prompt.ids) - 1])[0])
+    first[: len(SPECIALS)] = -np.inf
+    tried: dict[tuple[int, int], float] = {}
+    for token in np.argsort(-first)[:8]:
+        session.rewind(len(prompt.ids))
+        second = log_softmax(session.forward([int(token)], [0])[0])
+        second[: len(SPECIALS)] = -np.inf
+        tried |= {(int(token), i): first[token] + second[i] for i in range(len(second))}
+    found = engine.beam(prompt, 8, 2, may_end=lambda text: False)
+    wanted = sorted(tried, key=lambda pair: -tried[pair])[:4]
+    assert [each.ids for each in found[:4]] == wanted
 
 
-def test_candidates_share_one_prefill(completer: Completer, rust: str) -> None:
-    found = completer.candidates(request(rust, 400, max_new_tokens=6), 5)
-    costs = sorted(completion.generation.prefill_tokens for completion in found)
-    assert costs[:4] == [1, 1, 1, 1]
+def test_candidates_are_one_batch_on_one_prefill(completer: Completer, rust: str) -> None:
+    found = completer.candidates(request(rust, 431, max_new_tokens=6), 5)
+    assert len({each.generation.prefill_tokens for each in found}) == 1
+    assert all(each.generation.steps <= 6 for each in found)
+    again = completer.candidates(request(rust, 431, max_new_tokens=6), 5)
+    assert {each.generation.prefill_tokens for each in again} == {1}
 
 
 def test_cancelled_candidates_are_those_finished(completer: Completer, rust: str) -> None:
@@ -111,10 +128,12 @@ def test_cancelled_candidates_are_those_finished(completer: Completer, rust: str
 
     def cancelled() -> bool:
         calls.append(0)
-        return len(calls) > 12
+        return len(calls) > 4
 
-    found = completer.candidates(request(rust, 300, max_new_tokens=4), 8, cancelled=cancelled)
-    assert 0 < len(found) < 8
+    cut = rust.index(";")
+    found = completer.candidates(request(rust, cut, max_new_tokens=40), 6, cancelled=cancelled)
+    assert len(found) < 6
+    assert len(calls) == 5
     assert completer.candidates(request(rust, 300), 8, cancelled=lambda: True) == []
 
 
@@ -128,7 +147,7 @@ def one_by_one(completer: Completer, prefix: str, text: str, suffix: str) -> flo
         suffix=suffix,
         budget=PromptBudget(engine.bundle.manifest.context_length, max_new_tokens=64),
     )
-    session = Session(engine.bundle, threads=1)
+    session = Session(Graph(engine.bundle, 1))
     logits = session.forward(prompt.ids, [len(prompt.ids) - 1])[0]
     total = 0.0
     for token in [*engine.tokenizer.encode_bytes(prompt.healed + text.encode()), END]:

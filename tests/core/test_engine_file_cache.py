@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m31r_core.engine.file_cache import SHARES, FileCache
+from m31r_core.engine.sampling import Logits, best, mix
 
 VOCABULARY = 32
 EVEN = np.zeros(VOCABULARY, dtype=np.float32)
 
 
 def probabilities(cache: FileCache, context: list[int]) -> list[float]:
-    return [float(p) for p in np.exp(cache.mix(EVEN, context))]
+    return [float(p) for p in np.exp(mixed(cache, EVEN, context))]
+
+
+def mixed(cache: FileCache, logits: Logits, context: list[int]) -> Logits:
+    match = cache.find(context)
+    return mix(logits, match.votes() if match else None, ())
 
 
 def test_what_followed_the_longest_match_gets_its_share() -> None:
@@ -47,6 +53,39 @@ def test_text_after_the_cursor_counts_and_the_gap_is_no_token() -> None:
 def test_probabilities_stay_probabilities(
     before: list[int], after: list[int], context: list[int]
 ) -> None:
-    mixed = np.exp(FileCache(before, after).mix(EVEN, context).astype(np.float64))
-    assert mixed.min() >= 0
-    assert mixed.sum() == pytest.approx(1.0, abs=1e-4)
+    found = np.exp(mixed(FileCache(before, after), EVEN, context).astype(np.float64))
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_draft_is_what_followed_the_last_match() -> None:
+    cache = FileCache([1, 2, 3, 4, 9, 1, 2, 5, 6, 7], [8, 3])
+    match = cache.find([1, 2])
+    assert match is not None
+    assert match.length == 2
+    assert match.following(2) == [5, 6]
+    # It ends where the text before the cursor does.
+    assert match.following(9) == [5, 6, 7]
+    assert cache.find([30]) is None
+    assert cache.find([]) is None
+
+
+@given(
+    st.lists(st.integers(0, 5), max_size=40),
+    st.lists(st.integers(0, 5), max_size=12),
+    st.lists(st.floats(-9, 9, width=32), min_size=8, max_size=8),
+    st.integers(1, 4),
+)
+def test_the_best_tokens_are_those_of_the_mixture(
+    file: list[int], context: list[int], values: list[float], n: int
+) -> None:
+    """The short way gives what the definition gives."""
+    logits, banned = np.array(values, np.float32), (6, 7)
+    match = FileCache(file, []).find(context)
+    votes = match.votes() if match else None
+    logprobs = mix(logits, votes, banned)
+    found = best(logits, votes, banned, n)
+    assert len(found) == n
+    expected = np.sort(logprobs)[::-1][:n]
+    assert [logprob for _, logprob in found] == pytest.approx(expected, abs=1e-4)
+    assert [logprobs[token] for token, _ in found] == pytest.approx(expected, abs=1e-4)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m31r_core.engine.generate import _whole_characters
 from m31r_core.engine.sampling import choose
+from m31r_core.engine.writer import whole_characters
 
 LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))
 
@@ -48,7 +48,7 @@ def test_choice_among_allowed_tokens() -> None:
 def test_whole_characters_is_the_longest_valid_beginning(text: str, back: int) -> None:
     data = text.encode("utf-8", errors="replace")
     data = data[: max(0, len(data) - back)]
-    kept = _whole_characters(data)
+    kept = whole_characters(data)
     assert data.startswith(kept)
     assert len(data) - len(kept) < 4
     assert kept.decode("utf-8") == data.decode("utf-8", errors="ignore")

@@ -13,8 +13,9 @@ LOAD = """\
 import sys
 from pathlib import Path
 from m31r_core.bundle import load_bundle
+from m31r_core.engine.graph import Graph
 from m31r_core.engine.session import Session
-Session(load_bundle(Path(sys.argv[1])), 1).forward([16, 17], [1])
+Session(Graph(load_bundle(Path(sys.argv[1])), 1)).forward([16, 17], [1])
 """
 
 

@@ -12,22 +12,24 @@ import onnx
 import pytest
 import torch
 
-from m31r_core.bundle import load_bundle
+from m31r_core.bundle import Quant, load_bundle
+from m31r_core.engine.graph import Graph
 from m31r_core.engine.session import Session
 from m31r_core.errors import ConfigError, M31RError
 from m31r_core.model import load_checkpoint
 from m31r_core.tokenizer import Tokenizer
 from m31r_export.checkpoint import export_checkpoint
 from m31r_export.cli import add_export_parser, add_parity_parser
-from m31r_export.graph import quantise
 from m31r_export.parity import measure_parity, sample_prompts
+from m31r_export.quantise import dequantise, fitting_block, quantise
+from m31r_export.unpack import unpack_bundle
 
 
 def logits(checkpoint: Path, out: Path, quant: str) -> tuple[np.ndarray, np.ndarray]:
     """Of the bundle, and of PyTorch."""
     bundle = export_checkpoint(checkpoint, out, quant=quant)  # type: ignore[arg-type]
     ids = list(range(16, 216))
-    session = Session(load_bundle(bundle.path), 1)
+    session = Session(Graph(load_bundle(bundle.path), 1))
     parts = [session.forward(ids[:130], range(130)), session.forward(ids[130:], range(70))]
     with torch.inference_mode():
         expected = load_checkpoint(checkpoint)[0](torch.tensor([ids]))[0].numpy()
@@ -48,32 +50,74 @@ def test_quantised_logits_are_near(
 
 
 def test_logit_rows_select(random_bundle: Path) -> None:
-    session = Session(load_bundle(random_bundle), 1)
+    session = Session(Graph(load_bundle(random_bundle), 1))
     everything = session.forward([20, 21, 22, 23], range(4))
     session.rewind(0)
     some = session.forward([20, 21, 22, 23], [3, 1])
     np.testing.assert_allclose(some, everything[[3, 1]], atol=1e-4)
 
 
+@pytest.mark.parametrize("block", [32, 64])
 @pytest.mark.parametrize("bits", [4, 8])
-def test_quantised_blocks(bits: int) -> None:
+def test_quantised_blocks(bits: int, block: int) -> None:
     random = np.random.default_rng(0)
     matrix = random.normal(size=(6, 64)).astype(np.float32)
     matrix[2, :32] = 0
-    quantised = quantise(matrix, bits)
-    assert quantised.data.shape == (6, 2, 4 * bits)
-    codes = quantised.data
-    if bits == 4:
-        codes = np.stack([codes & 15, codes >> 4], -1).reshape(6, 2, 32)
-    half = 1 << (bits - 1)
-    restored = (codes.astype(np.float32) - half) * quantised.scales[..., None]
-    step = np.abs(quantised.scales)[..., None]
-    assert (np.abs(restored - matrix.reshape(6, 2, 32)) <= step + 1e-6).all()
+    quantised = quantise(matrix, bits, block)
+    assert quantised.data.shape == (6, 64 // block, block * bits // 8)
+    restored = dequantise(quantised.data, quantised.scales, bits)
+    steps = np.repeat(np.abs(quantised.scales), block, axis=1)
+    assert (np.abs(restored - matrix) <= steps + 1e-6).all()
+    again = quantise(restored, bits, block)
+    assert (again.data == quantised.data).all()
 
 
-def test_quantise_refuses_odd_sizes() -> None:
+def test_a_block_divides_the_columns() -> None:
+    assert [fitting_block(columns, 256) for columns in (768, 640, 2112, 96)] == [256, 128, 64, 32]
+    assert fitting_block(768, 64) == 64
     with pytest.raises(M31RError, match="33 columns"):
-        quantise(np.zeros((2, 33), np.float32), 8)
+        fitting_block(33, 256)
+
+
+@pytest.mark.parametrize("quant", ["fp32", "int8", "int4"])
+def test_large_weights_lie_in_a_file_that_is_mapped(
+    random_checkpoint: Path, tmp_path: Path, quant: Quant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle of either form computes the same and can be unpacked to the same weights."""
+    ids = list(range(16, 80))
+    inline = export_checkpoint(random_checkpoint, tmp_path / "inline", quant=quant)
+    monkeypatch.setattr("m31r_export.onnx_file._MAPPED_FROM_BYTES", 0)
+    mapped = export_checkpoint(random_checkpoint, tmp_path / "mapped", quant=quant)
+    assert "model.onnx.data" in mapped.manifest.files
+    assert "model.onnx.data" not in inline.manifest.files
+    assert mapped.model.stat().st_size < 0.2 * inline.model.stat().st_size
+    logits = [
+        Session(Graph(load_bundle(each.path), 1)).forward(ids, [10, 63])
+        for each in (inline, mapped)
+    ]
+    np.testing.assert_array_equal(logits[0], logits[1])
+    unpack_bundle(mapped, tmp_path / "unpacked")
+    again = export_checkpoint(tmp_path / "unpacked", tmp_path / "again", quant=quant)
+    assert again.manifest.files["model.onnx.data"] == mapped.manifest.files["model.onnx.data"]
+
+
+@pytest.mark.parametrize("quant", ["fp32", "int8", "int4"])
+def test_logits_do_not_depend_on_the_steps(
+    random_checkpoint: Path, tmp_path: Path, rust: str, quant: Quant
+) -> None:
+    """To the last bit, with any number of threads: what a cache holds can never show."""
+    bundle = export_checkpoint(random_checkpoint, tmp_path / "b", quant=quant)
+    ids = Tokenizer.load(bundle.tokenizer).encode(rust)[:200]
+    whole = Session(Graph(bundle, 1)).forward(ids, range(200))
+    for threads in (1, 2):
+        graph = Graph(bundle, threads)
+        for steps in ([1], [2], [3, 1], [8, 5, 2], [17], [128]):
+            session, rows = Session(graph), list[np.ndarray]()
+            while len(session.ids) < 200:
+                step = steps[len(rows) % len(steps)]
+                part = ids[len(session.ids) :][:step]
+                rows.append(session.forward(part, range(len(part))))
+            np.testing.assert_array_equal(np.concatenate(rows), whole, err_msg=f"{steps}")
 
 
 def test_same_checkpoint_same_bytes(random_checkpoint: Path, tmp_path: Path) -> None:
@@ -122,7 +166,7 @@ def test_parity_of_fp32_is_complete(
     length = config.context_length
     prompts = sample_prompts(tmp_path, tokenizer, 10, steps=8, context_length=length)
     assert prompts == sample_prompts(tmp_path, tokenizer, 10, steps=8, context_length=length)
-    parity = measure_parity(decoder, Session(bundle, 1), prompts, 8)
+    parity = measure_parity(decoder, Session(Graph(bundle, 1)), prompts, 8)
     assert (parity.prompts, parity.equal_share) == (10, 1.0)
     assert parity.largest_difference < 1e-2
 

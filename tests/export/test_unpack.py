@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from m31r_core.bundle import Bundle, BundleError, load_bundle
+from m31r_core.engine.graph import Graph
 from m31r_core.engine.session import Session
 from m31r_core.errors import ConfigError
 from m31r_core.model import load_checkpoint
@@ -31,7 +32,7 @@ def test_what_ships_computes_the_same_when_unpacked(bundle_path: Path, tmp_path:
     bundle = load_bundle(bundle_path)
     unpack_bundle(bundle, tmp_path / "unpacked")
     ids = list(range(16, 144))
-    computed = Session(bundle, 1).forward(ids, range(len(ids)))
+    computed = Session(Graph(bundle, 1)).forward(ids, range(len(ids)))
     with torch.inference_mode():
         decoder = load_checkpoint(tmp_path / "unpacked")[0]
         expected = decoder(torch.tensor([ids]))[0].float().numpy()

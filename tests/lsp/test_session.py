@@ -115,17 +115,29 @@ def test_typing_what_is_shown_does_not_ask_the_model(
     assert f"from what was shown: {ghost[1:]!r}" in log.read_text("utf-8")
 
 
-def test_a_flood_is_answered_and_the_last_one_has_the_item(server: Wire, lively: Lively) -> None:
+def test_of_a_flood_the_last_is_answered_and_the_others_are_cancelled(
+    start: Start, bundle_path: Path, lively: Lively, tmp_path: Path
+) -> None:
+    """A hundred requests without waiting: one answer, 99 cancellations, nothing left to do."""
+    log = tmp_path / "log"
+    wire = start("--model", str(bundle_path), "--log-file", str(log), "--log-level", "debug")
+    wire.initialize(SPEAK)
     text, line, character = lively
-    server.open(URI, text)
+    wire.open(URI, text)
+    assert wire.ghost(URI, line, character)
+    more = text[: text.index("\n", 1500) + 1]
+    line += more.count("\n") + 1
     ids = []
-    for i in range(50):
-        # Never the same place twice: no answer can come from an earlier one.
-        server.change(URI, 2 + i, {"text": f"// {i}\n{text}"})
-        ids.append(server.ask(URI, line + 1, character))
-    answers = [server.response(number) for number in ids]
-    assert all("result" in answer for answer in answers)
+    for i in range(100):
+        # Never the same text twice, from its beginning on: each needs a prefill of its own.
+        wire.change(URI, 2 + i, {"text": f"// {i}\n{more}{text}"})
+        ids.append(wire.ask(URI, line, character))
+    answers = [wire.response(number) for number in ids]
     assert answers[-1]["result"]["items"]
+    assert [each["error"]["code"] for each in answers[:-1]] == [-32800] * 99
+    assert wire.leave() == 0
+    written = [line for line in log.read_text("utf-8").splitlines() if " confidence " in line]
+    assert len(written) == 2
 
 
 def test_a_cancelled_request_is_answered(server: Wire, lively: Lively) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from m31r_core.bundle import Quant
 from m31r_core.config import load_toml
+from m31r_core.engine.graph import Graph
 from m31r_core.engine.session import Session
 from m31r_core.model import Decoder, save_checkpoint
 from m31r_core.tokenizer import Tokenizer
@@ -158,8 +159,8 @@ def test_a_bundle_is_as_large_as_said(quant: Quant, tmp_path: Path) -> None:
     said = cost.inference_memory(config)
     size = bundle.model.stat().st_size
     assert getattr(said, quant) == pytest.approx(size, rel=0.02)
-    session = Session(bundle, 1)
-    assert said.cache == sum(buffer.nbytes for buffer in session._cache.values())
+    session = Session(Graph(bundle, 1))
+    assert said.cache == sum(buffer.nbytes for buffer in session.cache.buffers.values())
 
 
 def test_sharding_divides_what_lasts() -> None:

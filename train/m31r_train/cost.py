@@ -20,8 +20,10 @@ from m31r_train.loss import CHUNK
 
 # Hoffmann et al. 2022, for prose; code wants more (Luo et al. 2025, arXiv 2510.08702).
 TOKENS_PER_PARAMETER = 20
-# Weights that share a scale in an int8 or int4 bundle, and the bytes of the scale (m31r_export).
-_BLOCK, _SCALE = 32, 4
+# Weights that share a scale in an int8 and an int4 bundle at most, and the bytes of the scale
+# (m31r_export).
+_BLOCKS = {"int8": 256, "int4": 32}
+_SCALE = 4
 
 
 @dataclass(frozen=True)
@@ -159,12 +161,12 @@ def state_bytes(config: TrainConfig) -> int:
 def inference_memory(model: ModelConfig) -> InferenceMemory:
     """Return what a bundle's weights and the engine's cache take."""
     counts = parameters(model)
-    scales = _SCALE * (counts.matrices + counts.embedding) // _BLOCK
+    scaled = _SCALE * (counts.matrices + counts.embedding)
     rest = 4 * counts.norms + 4 * model.context_length * HEAD_DIM
     cache = 2 * model.layers * model.kv_heads * HEAD_DIM * model.context_length * 4
     return InferenceMemory(
-        int8=counts.embedding + counts.matrices + scales + rest,
-        int4=counts.embedding + counts.matrices // 2 + scales + rest,
+        int8=counts.embedding + counts.matrices + scaled // _BLOCKS["int8"] + rest,
+        int4=counts.embedding + counts.matrices // 2 + scaled // _BLOCKS["int4"] + rest,
         cache=cache,
     )
 

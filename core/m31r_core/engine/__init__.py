@@ -1,8 +1,10 @@
-"""Decoding with ONNX Runtime: prefill, KV cache, sampling, token healing. Never imports torch."""
+"""Decoding with ONNX Runtime: prefill, KV cache, drafts, token healing. Never imports torch."""
 
 from m31r_core.engine.complete import Completer, Completion, CompletionRequest
-from m31r_core.engine.generate import Engine, GenerateOptions, Generation
-from m31r_core.engine.session import default_threads
+from m31r_core.engine.decoding import GenerateOptions
+from m31r_core.engine.generate import Engine, Generation
+from m31r_core.engine.graph import default_threads
+from m31r_core.engine.stop import Stop
 
 __all__ = [
     "Completer",
@@ -11,5 +13,6 @@ __all__ = [
     "Engine",
     "GenerateOptions",
     "Generation",
+    "Stop",
     "default_threads",
 ]

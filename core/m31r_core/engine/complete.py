@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from m31r_core.brackets import open_within
+from m31r_core.engine.decoding import GenerateOptions
 from m31r_core.engine.file_cache import FileCache
-from m31r_core.engine.generate import Engine, GenerateOptions, Generation
+from m31r_core.engine.generate import Engine, Generation
 from m31r_core.prompt import Chunk, Prompt, PromptBudget, build_prompt
 from m31r_core.tokenizer import END
 
@@ -66,39 +67,43 @@ class Completer:
         options = GenerateOptions(max_new_tokens=request.max_new_tokens)
         return self._write(request, prompt, options, self._file_cache(request, prompt), cancelled)
 
+    def warm(
+        self, request: CompletionRequest, *, cancelled: Callable[[], bool] | None = None
+    ) -> None:
+        """Compute and keep what a completion at the cursor of `request` begins with."""
+        self.engine.warm(self._prompt(request), cancelled=cancelled)
+
+    def learn(self, text: str) -> None:
+        """Remember what a file says, to draft what comes again in others."""
+        self.engine.drafter.workspace.learn(self.engine.tokenizer.encode(text))
+
     def candidates(
         self,
         request: CompletionRequest,
         n: int,
         *,
-        seed: int = 0,
-        temperature: float = 0.8,
-        top_p: float = 0.95,
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Completion]:
-        """Return up to `n` completions of different text, the most confident first.
+        """Return up to `n` completions of different text, the likeliest first.
 
-        The greedy one is among them; the others are drawn, at most `2 * n` times, on the
-        prefill of the first. Equal seeds give equal answers. When cancelled, what is finished
-        is returned.
+        They come of a beam, decoded as one batch on one prefill. When cancelled, what is finished
+        by then is returned.
         """
         prompt = self._prompt(request)
-        file_cache = self._file_cache(request, prompt)
+        hypotheses = self.engine.beam(
+            prompt,
+            n,
+            request.max_new_tokens,
+            stop=_has_newline if request.kind == "line" else None,
+            may_end=_is_closed,
+            cancelled=cancelled,
+            file_cache=self._file_cache(request, prompt),
+        )
         found: dict[str, Completion] = {}
-        for draw in range(2 * n):
-            options = GenerateOptions(
-                max_new_tokens=request.max_new_tokens,
-                temperature=temperature if draw else 0.0,
-                top_p=top_p,
-                seed=seed + draw,
-            )
-            completion = self._write(request, prompt, options, file_cache, cancelled)
-            if completion.generation.finish == "cancelled":
-                break
+        for each in hypotheses:
+            completion = self._completion(request, prompt, each)
             found.setdefault(completion.text, completion)
-            if len(found) == n:
-                break
-        return sorted(found.values(), key=lambda each: -each.confidence)
+        return list(found.values())[:n]
 
     def score(
         self,
@@ -155,6 +160,11 @@ class Completer:
             cancelled=cancelled,
             file_cache=file_cache,
         )
+        return self._completion(request, prompt, generation)
+
+    def _completion(
+        self, request: CompletionRequest, prompt: Prompt, generation: Generation
+    ) -> Completion:
         text = generation.text
         if request.kind == "line":
             text = text.partition("\n")[0]

@@ -5,41 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from m31r_core.bundle import Bundle, BundleError
+from m31r_core.engine.beam import Beam
+from m31r_core.engine.decoding import Decoding, Finish, GenerateOptions
+from m31r_core.engine.drafts import Drafter, DraftPolicy
 from m31r_core.engine.file_cache import FileCache
-from m31r_core.engine.sampling import choose, token_logprobs
-from m31r_core.engine.session import Session, default_threads
+from m31r_core.engine.graph import Graph
+from m31r_core.engine.kv_cache import KVCache, StoppedError
+from m31r_core.engine.ngrams import NgramCache
+from m31r_core.engine.sampling import token_logprobs
+from m31r_core.engine.session import Session
+from m31r_core.engine.slots import Slots, common_prefix
+from m31r_core.engine.stop import as_stop
+from m31r_core.engine.writer import Writer
 from m31r_core.prompt import LAYOUT, Prompt
-from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS, Tokenizer
+from m31r_core.tokenizer import SPECIALS, Tokenizer
 
-# Tokens in one prefill step: cancellation is looked at between two.
+# Tokens in one prefill step: attention over larger ones leaves the processor's caches.
 _CHUNK = 128
-
-Finish = Literal["end", "stop", "length", "cancelled"]
-
-
-@dataclass(frozen=True)
-class GenerateOptions:
-    """How to decode. Temperature 0 is greedy; equal seeds draw equal tokens."""
-
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError naming a field that is out of range."""
-        if self.max_new_tokens < 0:
-            raise ValueError(f"'max_new_tokens' must not be negative, not {self.max_new_tokens}")
-        if self.temperature < 0:
-            raise ValueError(f"'temperature' must not be negative, not {self.temperature}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"'top_p' must be above 0 and at most 1, not {self.top_p}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +35,8 @@ class Generation:
 
     `text` is without the healed bytes and never ends inside a character. `ids` are all tokens
     written, healed ones included, an ending special one not; `logprobs` are theirs, in nats.
+    The model ran `steps` times for them, after the prefill, and was shown `drafted` tokens to
+    verify, of which `accepted` were what it would have written.
     """
 
     text: str
@@ -58,16 +47,26 @@ class Generation:
     reused_tokens: int
     prefill_ms: float
     decode_ms: float
+    steps: int = 0
+    drafted: int = 0
+    accepted: int = 0
 
 
 class Engine:
-    """A loaded model with one KV cache. Not thread-safe: one generation at a time."""
+    """A loaded model and its KV caches. Not thread-safe: one generation at a time.
 
-    def __init__(self, bundle: Bundle, tokenizer: Tokenizer, session: Session) -> None:
+    `drafter` knows what may come next, and `drafting` says whether it is asked.
+    """
+
+    def __init__(self, bundle: Bundle, tokenizer: Tokenizer, graph: Graph) -> None:
         """Join the parts that `load` makes."""
         self.bundle = bundle
         self.tokenizer = tokenizer
-        self._session = session
+        self.graph = graph
+        self.slots = Slots(graph)
+        self.drafter = Drafter(NgramCache(), DraftPolicy())
+        self.drafting = True
+        self._beam_cache: KVCache | None = None
 
     @classmethod
     def load(cls, bundle: Bundle, *, threads: int | None = None) -> Engine:
@@ -88,8 +87,11 @@ class Engine:
                 f"{bundle.tokenizer}: {tokenizer.vocab_size} tokens where m31r.json says "
                 f"{manifest.vocab_size}"
             )
-        session = Session(bundle, default_threads() if threads is None else threads)
-        return cls(bundle, tokenizer, session)
+        return cls(bundle, tokenizer, Graph(bundle, threads))
+
+    def share(self) -> Engine:
+        """Return an engine for another thread: the same weights, KV caches of its own."""
+        return Engine(self.bundle, self.tokenizer, self.graph)
 
     def generate(
         self,
@@ -109,53 +111,35 @@ class Engine:
 
         `stop` gets the text so far, without the healed bytes, after every token that adds to it.
         `may_end` gets the same before every token; where it is false the model may not end.
-        `cancelled` is asked before every step of the model. What the cache holds of the prompt
-        is not computed again. Raises ValueError for an empty prompt.
+        `cancelled` is asked before every step of the model; a `Stop` ends a step under way too.
+        What a cache holds of the prompt is not computed again. At temperature 0 tokens are
+        drafted from the file and the workspace and verified several in one step, which changes
+        the time and nothing else. Raises ValueError for an empty prompt.
         """
         if not prompt.ids:
             raise ValueError("a prompt needs at least one token")
-        writer = _Writer(self.tokenizer, prompt.healed)
-        random = np.random.default_rng(options.seed)
-        session = self._session
         begin = perf_counter()
-        reused = computed = 0
-        logits: NDArray[np.float32] | None = None
-        finish: Finish = "length"
-        if len(prompt.ids) <= session.context_length and options.max_new_tokens > 0:
-            reused = min(_common_prefix(session.ids, prompt.ids), len(prompt.ids) - 1)
-            session.rewind(reused)
-            logits = self._prefill(prompt.ids[reused:], cancelled)
-            computed = len(session.ids) - reused
-            finish = "length" if logits is not None else "cancelled"
+        if len(prompt.ids) > self.graph.context_length or options.max_new_tokens == 0:
+            return Generation("", (), (), "length", 0, 0, 0.0, 0.0)
+        session = self.slots.take(prompt.ids)
+        session.rewind(min(len(session.ids), len(prompt.ids) - 1))
+        reused = len(session.ids)
+        logits = self._prefill(session, prompt.ids[reused:], cancelled)
+        computed = len(session.ids) - reused
         prefilled = perf_counter()
-        while logits is not None:
-            if file_cache is not None:
-                logits = file_cache.mix(logits, session.ids)
-            logits[list(NEVER_WRITTEN)] = -np.inf
-            if may_end is not None and not may_end(writer.text()):
-                logits[: len(SPECIALS)] = -np.inf
-            token, logprob = choose(
-                logits,
-                allowed=writer.allowed(),
-                temperature=options.temperature,
-                top_p=options.top_p,
-                random=random,
-            )
-            if token < len(SPECIALS):
-                finish = "end"
-                break
-            writer.add(token, logprob)
-            if stop is not None and not writer.healing and stop(writer.text()):
-                finish = "stop"
-                break
-            if len(writer.ids) >= options.max_new_tokens:
-                break
-            if len(session.ids) >= session.context_length:
-                break
-            if cancelled is not None and cancelled():
-                finish = "cancelled"
-                break
-            logits = session.forward([token], [0])[0]
+        decoding = Decoding(
+            session,
+            Writer(self.tokenizer, prompt.healed),
+            options,
+            stop=stop,
+            may_end=may_end,
+            file_cache=file_cache,
+            drafter=self.drafter if self.drafting and options.temperature == 0 else None,
+        )
+        finish: Finish = "cancelled"
+        if logits is not None:
+            finish = decoding.run(logits, cancelled)
+        writer = decoding.writer
         return Generation(
             text=writer.text(),
             ids=tuple(writer.ids),
@@ -165,7 +149,71 @@ class Engine:
             reused_tokens=reused,
             prefill_ms=(prefilled - begin) * 1e3,
             decode_ms=(perf_counter() - prefilled) * 1e3,
+            steps=decoding.steps,
+            drafted=decoding.drafted,
+            accepted=decoding.accepted,
         )
+
+    def beam(
+        self,
+        prompt: Prompt,
+        width: int,
+        max_new_tokens: int,
+        *,
+        stop: Callable[[str], bool] | None = None,
+        may_end: Callable[[str], bool] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        file_cache: FileCache | None = None,
+    ) -> list[Generation]:
+        """Return continuations of `prompt`, the likeliest first, from a beam of `width`.
+
+        They are decoded as one batch on one prefill. The rest as in `generate`; when cancelled,
+        what was finished is returned. Raises ValueError for an empty prompt.
+        """
+        if not prompt.ids:
+            raise ValueError("a prompt needs at least one token")
+        if len(prompt.ids) >= self.graph.context_length or max_new_tokens < 1:
+            return []
+        begin = perf_counter()
+        session = self.slots.take(prompt.ids)
+        session.rewind(min(len(session.ids), len(prompt.ids) - 1))
+        reused = len(session.ids)
+        logits = self._prefill(session, prompt.ids[reused:], cancelled)
+        if logits is None:
+            return []
+        prefilled = perf_counter()
+        if self._beam_cache is None or self._beam_cache.sequences != width:
+            self._beam_cache = KVCache(self.graph, width)
+        search = Beam(
+            self._beam_cache,
+            session,
+            max_new_tokens=max_new_tokens,
+            stop=stop,
+            may_end=may_end,
+            file_cache=file_cache,
+        )
+        found = search.run(Writer(self.tokenizer, prompt.healed), logits, cancelled)
+        decode_ms = (perf_counter() - prefilled) * 1e3
+        return [
+            Generation(
+                text=each.writer.text(),
+                ids=tuple(each.writer.ids),
+                logprobs=tuple(each.writer.logprobs),
+                finish=each.finish or "cancelled",
+                prefill_tokens=len(session.ids) - reused,
+                reused_tokens=reused,
+                prefill_ms=(prefilled - begin) * 1e3,
+                decode_ms=decode_ms,
+                steps=search.steps,
+            )
+            for each in found
+        ]
+
+    def warm(self, prompt: Prompt, *, cancelled: Callable[[], bool] | None = None) -> None:
+        """Compute what a generation behind `prompt` would compute first, and keep it."""
+        if 0 < len(prompt.ids) <= self.graph.context_length:
+            session = self.slots.take(prompt.ids)
+            self._prefill(session, prompt.ids[len(session.ids) :], cancelled)
 
     def logprobs(
         self,
@@ -183,10 +231,10 @@ class Engine:
         """
         if not prompt.ids:
             raise ValueError("a prompt needs at least one token")
-        session, first = self._session, len(prompt.ids) - 1
-        session.rewind(min(_common_prefix(session.ids, prompt.ids), first))
+        session, first = self.slots.take(prompt.ids), len(prompt.ids) - 1
+        session.rewind(min(len(session.ids), first))
         missing = prompt.ids[len(session.ids) : first]
-        if missing and self._prefill(missing, cancelled) is None:
+        if missing and self._prefill(session, missing, cancelled) is None:
             return None
         answers = [np.empty(0)] * len(continuations)
         last: Sequence[int] = ()
@@ -194,7 +242,7 @@ class Engine:
         # In this order what two have in common is mostly what one has with the one before.
         for i in sorted(range(len(continuations)), key=lambda i: tuple(continuations[i])):
             ids = continuations[i]
-            shared = _common_prefix(last, ids)
+            shared = common_prefix(last, ids)
             parts = [known[:shared]]
             session.rewind(first + shared)
             fed = [*prompt.ids[-1:], *ids]
@@ -209,7 +257,7 @@ class Engine:
         return answers
 
     def _prefill(
-        self, ids: Sequence[int], cancelled: Callable[[], bool] | None
+        self, session: Session, ids: Sequence[int], cancelled: Callable[[], bool] | None
     ) -> NDArray[np.float32] | None:
         """Append `ids` and return the last one's logits [V], or None when cancelled."""
         logits: NDArray[np.float32] | None = None
@@ -217,55 +265,8 @@ class Engine:
             if cancelled is not None and cancelled():
                 return None
             chunk = ids[start : start + _CHUNK]
-            logits = self._session.forward(chunk, [len(chunk) - 1])[0]
+            try:
+                logits = session.forward(chunk, [len(chunk) - 1], as_stop(cancelled))[0]
+            except StoppedError:
+                return None
         return logits
-
-
-class _Writer:
-    """The tokens written so far, and what is left of the bytes they must begin with."""
-
-    def __init__(self, tokenizer: Tokenizer, healed: bytes) -> None:
-        self.ids: list[int] = []
-        self.logprobs: list[float] = []
-        self._tokenizer = tokenizer
-        self._rest = healed
-        self._written = b""
-
-    @property
-    def healing(self) -> bool:
-        """Whether bytes to begin with are left."""
-        return bool(self._rest)
-
-    def allowed(self) -> NDArray[np.int64] | None:
-        """Return the ids that can come next, or None for all."""
-        return self._tokenizer.tokens_compatible_with(self._rest) if self._rest else None
-
-    def add(self, token: int, logprob: float) -> None:
-        data = self._tokenizer.token_bytes(token)
-        self.ids.append(token)
-        self.logprobs.append(logprob)
-        self._written += data[len(self._rest) :]
-        self._rest = self._rest[len(data) :]
-
-    def text(self) -> str:
-        return _whole_characters(self._written).decode("utf-8", errors="replace")
-
-
-def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    length = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
-
-
-def _whole_characters(data: bytes) -> bytes:
-    """Return `data` without the beginning of a UTF-8 character at its end."""
-    for back in range(1, min(3, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return data[:-back] if length > back else data
-    return data

@@ -54,11 +54,14 @@ async def code_action(server: M31RServer, params: types.CodeActionParams) -> lis
     if document is None:
         logger.debug("no actions: %s is not open", params.text_document.uri)
         return []
+    by_hand = _by_hand(params.context)
+    if not by_hand:
+        # Editors ask whenever the cursor has moved.
+        server.foresight.looked_at(document, document.clamp(params.range.end))
     reason = why_not(server.settings, document)
     if reason is not None:
         logger.debug("no actions: %s", reason)
         return []
-    by_hand = _by_hand(params.context)
     if not by_hand and not _worth_a_look(server, document, params.context):
         return []
     question = _question(server, document, params)

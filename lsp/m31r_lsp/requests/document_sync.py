@@ -22,6 +22,9 @@ def register(server: M31RServer) -> None:
 def did_open(server: M31RServer, params: types.DidOpenTextDocumentParams) -> None:
     """Start to follow a document."""
     server.documents.open(params.text_document)
+    document = server.documents.get(params.text_document.uri)
+    if document is not None:
+        server.foresight.opened(document)
 
 
 def did_change(server: M31RServer, params: types.DidChangeTextDocumentParams) -> None:
@@ -31,6 +34,7 @@ def did_change(server: M31RServer, params: types.DidChangeTextDocumentParams) ->
         logger.warning("a change to %s, which is not open", params.text_document.uri)
         return
     document.apply(params.content_changes, params.text_document.version)
+    server.foresight.changed(document, params.content_changes)
 
 
 def did_close(server: M31RServer, params: types.DidCloseTextDocumentParams) -> None:

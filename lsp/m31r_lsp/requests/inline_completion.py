@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Hashable
 
 from lsprotocol import types
 
 from m31r_lsp import silence
-from m31r_lsp.documents import Document, short_path
+from m31r_lsp.documents import Document
 from m31r_lsp.filters import apply_filters
-from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.server import M31RServer
-from m31r_lsp.suggest import Query, Suggestion, suggest, suggest_several, with_newlines
+from m31r_lsp.suggest import Query, Suggestion, suggest, suggest_several
 from m31r_lsp.worker import Cancelled
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ async def inline_completion(
 ) -> types.InlineCompletionList:
     """Return one item, several when asked by hand, none where the model has nothing to say.
 
-    With an item selected in the completion menu, the answer is that item and what follows it.
+    With an item selected in the completion menu, the answer is that item and what follows it. A
+    request that a newer one overtakes is answered as cancelled.
     """
     document = server.documents.get(params.text_document.uri)
     if document is None:
@@ -124,18 +125,16 @@ def _query(
     if reason is not None:
         logger.debug("silent: %s", reason)
         return None
-    cursor = Cursor(
-        with_newlines(document.around(where.start)[0]) + by,
-        with_newlines(document.around(where.end)[1]),
-    )
-    root = None if server.root is None else server.root.as_posix()
-    return Query(short_path(document.path, root), cursor, settings.completion)
+    return server.query_at(document, where, by)
 
 
 async def _ask(
     server: M31RServer, key: Hashable, job: Callable[[Cancelled], list[Suggestion]]
 ) -> list[Suggestion] | None:
-    """Have the model's thread do `job`; None where there is no answer. What it says is logged."""
+    """Have the model's thread do `job`; None where it fails. What it says is logged.
+
+    Raises CancelledError, which the client is told, when a newer request overtakes it.
+    """
     try:
         found = await server.worker.submit(key, job)
     except Exception:
@@ -143,7 +142,7 @@ async def _ask(
         return None
     if found is None:
         logger.debug("silent: a newer request came")
-        return None
+        raise asyncio.CancelledError
     for each in found:
         if each.silence is not None:
             logger.debug("silent: %s", each.silence)

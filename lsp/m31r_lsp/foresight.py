@@ -1,0 +1,165 @@
+"""What may be asked for next, computed while the model has nothing to do.
+
+All of it runs on the model's thread between jobs, and any request ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from m31r_lsp.documents import Change, Document
+from m31r_lsp.suggest import suggest, warm
+from m31r_lsp.worker import Cancelled, call_on
+
+if TYPE_CHECKING:
+    from m31r_lsp.server import M31RServer
+
+logger = logging.getLogger(__name__)
+
+# Of a workspace this much is read, each file up to its own limit.
+_MOST_FILES = 2_000
+_MOST_BYTES = 8 << 20
+_LARGEST_FILE = 256 << 10
+_SKIPPED = ("target", "node_modules")
+# Text that comes in one edit and is longer was not typed: an accepted text, an indented newline.
+_TYPED = 1
+_LONGEST_ACCEPTED = 2_000
+
+
+class Foresight:
+    """Idle work for one session. For the loop's thread."""
+
+    def __init__(self, server: M31RServer) -> None:
+        """Prepare for `server`, whose settings may be read later."""
+        self._server = server
+        self._known: Path | None = None
+
+    def opened(self, document: Document) -> None:
+        """Learn what a file says, for drafts in the others, and the others of the workspace."""
+        if not self._may_help(document):
+            return
+        text = document.text
+        self._when_idle(("learn", document.uri), lambda _: self._learn(text))
+        root = self._server.root
+        if root is not None and root != self._known:
+            self._known = root
+            self._when_idle(("learn", root), self._reader(root))
+
+    def looked_at(self, document: Document, position: types.Position) -> None:
+        """Compute the prompt at a place where the cursor rests."""
+        if not self._may_help(document):
+            return
+        query = self._server.query_at(document, types.Range(position, position))
+
+        def task(cancelled: Cancelled) -> bool:
+            if self._server.completer is not None:
+                warm(self._server.completer, query, cancelled)
+            return True
+
+        self._when_idle("prompt", task)
+
+    def changed(self, document: Document, changes: Sequence[Change]) -> None:
+        """Complete behind text that came at once: the editor is about to ask."""
+        if len(changes) != 1 or not self._may_help(document) or document.deleted:
+            return
+        (change,) = changes
+        if not isinstance(change, types.TextDocumentContentChangePartial):
+            return
+        if not _TYPED < len(change.text) <= _LONGEST_ACCEPTED:
+            return
+        position = _end(document, change)
+        query = self._server.query_at(document, types.Range(position, position))
+        loop, uri, server = asyncio.get_running_loop(), document.uri, self._server
+
+        def task(cancelled: Cancelled) -> bool:
+            completer = server.completer
+            if completer is None:
+                return True
+            found = suggest(completer, query, cancelled)
+            if not cancelled():
+                call_on(loop, partial(server.shown.remember, uri, query.cursor, found.text))
+            return True
+
+        self._when_idle("next", task)
+
+    def _when_idle(self, key: Hashable, task: Callable[[Cancelled], bool]) -> None:
+        self._server.worker.when_idle(key, _safe(task))
+
+    def _may_help(self, document: Document) -> bool:
+        settings = self._server.settings
+        return (
+            settings.trusted
+            and settings.completion.enabled
+            and document.size <= settings.completion.max_file_bytes
+        )
+
+    def _learn(self, text: str) -> bool:
+        if self._server.completer is not None:
+            self._server.completer.learn(text)
+        return True
+
+    def _reader(self, root: Path) -> Callable[[Cancelled], bool]:
+        """Return a task that learns the Rust files under `root`, a file at a time."""
+        files = _rust_files(root)
+
+        def task(cancelled: Cancelled) -> bool:
+            for file in files:
+                try:
+                    self._learn(file.read_text("utf-8"))
+                except (OSError, UnicodeDecodeError):
+                    continue
+                if cancelled():
+                    return False
+            return True
+
+        return task
+
+
+def _rust_files(root: Path) -> Iterator[Path]:
+    """Yield the Rust files of a workspace in a fixed order, hidden and built ones left out."""
+    files, size = 0, 0
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(x for x in folders if x not in _SKIPPED and not x.startswith("."))
+        for name in sorted(name for name in names if name.endswith(".rs")):
+            file = Path(folder, name)
+            try:
+                length = file.stat().st_size
+            except OSError:
+                continue
+            if length > _LARGEST_FILE:
+                continue
+            files, size = files + 1, size + length
+            if files > _MOST_FILES or size > _MOST_BYTES:
+                return
+            yield file
+
+
+def _end(document: Document, change: types.TextDocumentContentChangePartial) -> types.Position:
+    """Return where the cursor is behind an inserted text."""
+    lines = change.text.replace("\r\n", "\n").split("\n")
+    start = change.range.start
+    last = document.units(lines[-1])
+    if len(lines) == 1:
+        return types.Position(start.line, start.character + last)
+    return types.Position(start.line + len(lines) - 1, last)
+
+
+def _safe(task: Callable[[Cancelled], bool]) -> Callable[[Cancelled], bool]:
+    """Return `task`, but one that fails is logged and done."""
+
+    def safe(cancelled: Cancelled) -> bool:
+        try:
+            return task(cancelled)
+        except Exception:
+            logger.exception("what was computed ahead failed")
+            return True
+
+    return safe
