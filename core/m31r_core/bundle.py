@@ -22,6 +22,7 @@ from m31r_core.errors import ConfigError, M31RError
 MANIFEST = "m31r.json"
 MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
+GGUF = "model.gguf"
 TOKENIZER = "tokenizer.json"
 MODEL_CARD = "MODEL_CARD.md"
 # 2: the graph takes several sequences at once.

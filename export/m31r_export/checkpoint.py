@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m31r_core.bundle import (
+    GGUF,
     MODEL_CARD,
     TOKENIZER,
     Architecture,
@@ -42,6 +43,7 @@ def export_checkpoint(
     *,
     quant: Quant = "int8",
     block: int | None = None,
+    gguf: bool = False,
     model_id: str | None = None,
     card: str | Path | None = None,
     licence: str = "MIT OR Apache-2.0",
@@ -50,7 +52,8 @@ def export_checkpoint(
 
     `card` is the text of MODEL_CARD.md or the file that holds it; without it, the checkpoint's
     own MODEL_CARD.md or a plain table of facts. `block` is how many weights share a scale, where
-    they are quantised (`quantise.BLOCKS`; default: what suits `quant`). `model_id` defaults to the
+    they are quantised (`quantise.BLOCKS`; default: what suits `quant`). With `gguf` the bundle also
+    holds the model for llama.cpp. `model_id` defaults to the
     run's, then to the name of `out`. Raises M31RError naming the file that is missing or does not
     fit.
     """
@@ -84,6 +87,13 @@ def export_checkpoint(
     graph = build_graph(weights, config, quant, block)
     text = _card(card, checkpoint / MODEL_CARD) or _plain_card(manifest, config)
     files = graph.files()
+    if gguf:
+        # Not in every installation that exports.
+        from m31r_export.gguf_file import write_gguf
+
+        files[GGUF] = lambda path: write_gguf(
+            path, weights, config, tokenizer_file, name=manifest.model_id, quant=quant
+        )
     files |= {TOKENIZER: tokenizer_file, MODEL_CARD: text.encode("utf-8")}
     return write_bundle(out, manifest, files)
 

@@ -24,6 +24,9 @@ def add_export_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--block", type=int, choices=(32, 64, 128, 256), help="weights that share a scale"
     )
+    parser.add_argument(
+        "--gguf", action="store_true", help="also write model.gguf, the model for llama.cpp"
+    )
     parser.add_argument("--model-id", metavar="NAME", help="default: the run's, else DIR's name")
     parser.add_argument("--card", type=Path, metavar="FILE", help="text of MODEL_CARD.md")
 
@@ -80,6 +83,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         arguments.out,
         quant=arguments.quant,
         block=arguments.block,
+        gguf=arguments.gguf,
         model_id=arguments.model_id,
         card=arguments.card,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from m31r_core.cli import command_parser, run
 
+_SWITCH_S = 0.0005
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -53,6 +54,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     _log_to(arguments.log_file, arguments.log_level)
     from m31r_lsp.server import create_server
 
+    # Messages must not wait for the thread that prepares a prompt: 5 ms at a time by default.
+    sys.setswitchinterval(_SWITCH_S)
     server = create_server(arguments.model)
     try:
         if arguments.tcp:

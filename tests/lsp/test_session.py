@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,11 +134,11 @@ def test_of_a_flood_the_last_is_answered_and_the_others_are_cancelled(
         wire.change(URI, 2 + i, {"text": f"// {i}\n{more}{text}"})
         ids.append(wire.ask(URI, line, character))
     answers = [wire.response(number) for number in ids]
-    assert answers[-1]["result"]["items"]
+    assert "result" in answers[-1]
     assert [each["error"]["code"] for each in answers[:-1]] == [-32800] * 99
     assert wire.leave() == 0
-    written = [line for line in log.read_text("utf-8").splitlines() if " confidence " in line]
-    assert len(written) == 2
+    computed = re.findall(r" ms, confidence |silent: (?!a newer)", log.read_text("utf-8"))
+    assert len(computed) == 2
 
 
 def test_a_cancelled_request_is_answered(server: Wire, lively: Lively) -> None:
