@@ -63,6 +63,8 @@ class Decoding:
         self._stop = stop
         self._may_end = may_end
         self._file_cache = file_cache
+        # Where no file is given, the prompt itself is what drafts are found in.
+        self._searched = file_cache or (FileCache(session.ids) if drafter else None)
         self._drafter = drafter
         self._found: tuple[list[int], Match | None] | None = None
         self._random = np.random.default_rng(options.seed)
@@ -104,7 +106,7 @@ class Decoding:
     ) -> tuple[int, Finish | None]:
         """Choose the token behind `context` and write it; say whether that was the last one."""
         writer, options = self.writer, self._options
-        match = self._find(context)
+        match = self._find(context) if self._file_cache is not None else None
         votes = match.votes() if match is not None else None
         may_end = self._may_end is None or self._may_end(writer.text())
         banned = NEVER_WRITTEN if may_end else range(len(SPECIALS))
@@ -141,10 +143,10 @@ class Decoding:
 
     def _find(self, context: Sequence[int]) -> Match | None:
         """Look `context` up in the file; what a draft was made from is asked for again."""
-        if self._file_cache is None:
+        if self._searched is None:
             return None
         if self._found is None or self._found[0] != context:
-            self._found = (list(context), self._file_cache.find(context))
+            self._found = (list(context), self._searched.find(context))
         return self._found[1]
 
     def _before_stop(self, ids: list[int]) -> list[int]:

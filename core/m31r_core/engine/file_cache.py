@@ -54,12 +54,14 @@ class Match:
 
 
 class FileCache:
-    """The tokens of one file, to be searched for what the generation ends with."""
+    """Tokens, those of one file, to be searched for what the generation ends with."""
 
-    def __init__(self, before: Sequence[int], after: Sequence[int]) -> None:
-        """Keep the ids before and after the cursor; the two do not touch."""
-        edge = [_GAP] * len(SHARES)
-        self._ids = np.array([*edge, *before, _GAP, *after, _GAP], dtype=np.int32)
+    def __init__(self, *parts: Sequence[int]) -> None:
+        """Keep the ids of `parts`, such as those before and after the cursor: they do not touch."""
+        ids = [_GAP] * len(SHARES)
+        for part in parts:
+            ids += [*part, _GAP]
+        self._ids = np.array(ids, dtype=np.int32)
 
     def find(self, context: Sequence[int]) -> Match | None:
         """Return the longest matches of the end of `context`, None where the file has none."""

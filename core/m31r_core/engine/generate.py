@@ -140,6 +140,7 @@ class Engine:
         if logits is not None:
             finish = decoding.run(logits, cancelled)
         writer = decoding.writer
+        self.drafter.note(prompt.ids, writer.ids)
         return Generation(
             text=writer.text(),
             ids=tuple(writer.ids),

@@ -51,11 +51,14 @@ def best(
 
     Among equals the lowest id comes first. One pass over the logits: several times faster.
     """
-    allowed = logits.copy()
-    allowed[list(banned)] = -np.inf
-    likely = [int(allowed.argmax())] if n == 1 else np.argpartition(allowed, -n)[-n:].tolist()
-    highest = float(logits.max())
-    total = float(np.exp(logits - np.float32(highest)).sum(dtype=np.float64))
+    token = int(logits.argmax())
+    highest = float(logits[token])
+    likely = [token]
+    if n > 1 or token in banned:
+        allowed = logits.copy()
+        allowed[list(banned)] = -np.inf
+        likely = [int(allowed.argmax())] if n == 1 else np.argpartition(allowed, -n)[-n:].tolist()
+    total = float(np.exp(logits - np.float32(highest)).sum())
     shares = {} if votes is None else votes.shares
     model_share = 1 - sum(shares.values())
     left_out = sum(math.exp(float(logits[token]) - highest) for token in banned) / total
