@@ -62,6 +62,7 @@ class Foresight:
         def task(cancelled: Cancelled) -> bool:
             if self._server.completer is not None:
                 warm(self._server.completer, query, cancelled)
+                logger.debug("the prompt at the cursor is computed")
             return True
 
         self._when_idle("prompt", task)
@@ -85,6 +86,7 @@ class Foresight:
                 return True
             found = suggest(completer, query, cancelled)
             if not cancelled():
+                logger.debug("computed ahead: %r", found.text)
                 call_on(loop, partial(server.shown.remember, uri, query.cursor, found.text))
             return True
 
@@ -118,6 +120,7 @@ class Foresight:
                     continue
                 if cancelled():
                     return False
+            logger.debug("the files of %s are learnt", root)
             return True
 
         return task

@@ -110,3 +110,73 @@ async def test_closing_ends_a_running_job(worker: Worker[str]) -> None:
     worker.close()
     assert running.stopped.is_set()
     task.cancel()
+
+
+async def test_idle_work_gives_way_to_a_job_and_goes_on_later(worker: Worker[str]) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    runs: list[str] = []
+
+    def task(cancelled: Cancelled) -> bool:
+        runs.append("idle")
+        loop.call_soon_threadsafe(begun.set)
+        if len(runs) > 1:
+            loop.call_soon_threadsafe(ended.set)
+            return True
+        while not cancelled():
+            threading.Event().wait(0.001)
+        return False
+
+    worker.when_idle("task", task)
+    await asyncio.wait_for(begun.wait(), 30)
+
+    def job(cancelled: Cancelled) -> str:
+        runs.append("job")
+        return "done"
+
+    assert await worker.submit("job", job) == "done"
+    await asyncio.wait_for(ended.wait(), 30)
+    # One that was told to stop is begun again, behind the job.
+    assert runs == ["idle", "job", "idle"]
+
+
+async def test_idle_work_of_one_kind_is_replaced_by_newer(worker: Worker[str]) -> None:
+    running, done = Long(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ran: list[int] = []
+
+    def task(number: int, cancelled: Cancelled) -> bool:
+        ran.append(number)
+        loop.call_soon_threadsafe(done.set)
+        return True
+
+    job = asyncio.create_task(worker.submit("job", running))
+    await begun(running)
+    for number in range(5):
+        worker.when_idle("kind", partial(task, number))
+    worker.cancel_all()
+    worker.when_idle("kind", partial(task, 7))
+    assert await job is None
+    await asyncio.wait_for(done.wait(), 30)
+    assert ran == [7]
+
+
+async def test_jobs_never_wait_for_idle_work(worker: Worker[str]) -> None:
+    """However much of it there is, a job runs before the next of it."""
+    order: list[str] = []
+
+    def task(name: str, cancelled: Cancelled) -> bool:
+        order.append(name)
+        threading.Event().wait(0.02)
+        return True
+
+    for number in range(20):
+        worker.when_idle(number, partial(task, f"idle {number}"))
+
+    def job(cancelled: Cancelled) -> str:
+        order.append("job")
+        return "done"
+
+    await asyncio.sleep(0.03)
+    assert await worker.submit("job", job) == "done"
+    assert order.index("job") < 10
