@@ -1,9 +1,10 @@
 """The same weights and the same keys through llama.cpp and through M31R, side by side.
 
     pip install 'm31r[dev]' && npm install --prefix build/llama node-llama-cpp
-    python benchmarks/vs_llama_cpp.py --checkpoint checkpoints/nano-stable --json llama.json
+    python benchmarks/vs_llama_cpp.py --json llama.json
 
-The checkpoint is exported to our bundle and to GGUF, in 8 bits (or --quant int4). Compared are
+The weights that ship, or --checkpoint, are exported to our bundle and to GGUF, in 8 bits (or
+--quant int4). Compared are
 
 - the engine: prefill of 64, 256, 512, 1,024 tokens, a decode step behind each, and greedy decoding
   of real middles, both called from Python in this process. llama.cpp is the library that
@@ -44,7 +45,7 @@ from benchmarks import keystrokes
 from benchmarks._llama import LIBRARIES, Llama, LlamaServer
 from benchmarks._machine import machine
 
-from m31r_core.bundle import Bundle, load_bundle
+from m31r_core.bundle import Bundle, load_bundle, shipped_bundle
 from m31r_core.engine import Engine, GenerateOptions, default_threads
 from m31r_core.engine.session import Session
 from m31r_core.prompt import Prompt, PromptBudget, build_prompt
@@ -77,8 +78,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     threads = arguments.threads or default_threads()
     with tempfile.TemporaryDirectory(prefix="m31r-llama-") as folder:
-        exact = _export(arguments.checkpoint, Path(folder) / "fp32", "fp32")
-        bundle = _export(arguments.checkpoint, Path(folder) / "bundle", arguments.quant)
+        checkpoint = arguments.checkpoint or _unpacked(Path(folder) / "checkpoint")
+        exact = _export(checkpoint, Path(folder) / "fp32", "fp32")
+        bundle = _export(checkpoint, Path(folder) / "bundle", arguments.quant)
         equal = equal_text(exact, arguments.libraries, threads)
         rows, system = engines(bundle, arguments.libraries, threads)
         rows += typing(bundle, threads, arguments.keys)
@@ -335,6 +337,12 @@ def _in_turns(
     return statistics.median(times[0]), statistics.median(times[1])
 
 
+def _unpacked(out: Path) -> Path:
+    command = [sys.executable, "-m", "m31r_train.cli", "unpack", str(shipped_bundle())]
+    subprocess.run([*command, "--out", str(out)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    return out
+
+
 def _export(checkpoint: Path, out: Path, quant: str) -> Bundle:
     command = [sys.executable, "-m", "m31r_train.cli", "export", str(checkpoint)]
     command += ["--out", str(out), "--quant", quant, "--gguf"]
@@ -359,7 +367,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints/nano-stable")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="default: what ships")
     parser.add_argument("--quant", choices=("int8", "int4"), default="int8")
     parser.add_argument(
         "--libraries",

@@ -52,11 +52,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     _log_to(arguments.log_file, arguments.log_level)
+    from m31r_lsp.preload import Preload
+
+    preload = Preload(arguments.model)
     from m31r_lsp.server import create_server
 
     # Messages must not wait for the thread that prepares a prompt: 5 ms at a time by default.
     sys.setswitchinterval(_SWITCH_S)
-    server = create_server(arguments.model)
+    server = create_server(arguments.model, preload)
     try:
         if arguments.tcp:
             server.serve_tcp(*arguments.tcp)

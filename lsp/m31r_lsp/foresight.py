@@ -42,6 +42,12 @@ class Foresight:
         self._server = server
         self._known: Path | None = None
 
+    def begin_anew(self) -> None:
+        """Learn everything once more, as for another model."""
+        self._known = None
+        for document in self._server.documents:
+            self.opened(document)
+
     def opened(self, document: Document) -> None:
         """Learn what a file says, for drafts in the others, and the others of the workspace."""
         if not self._may_help(document):

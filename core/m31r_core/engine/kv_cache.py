@@ -24,16 +24,15 @@ class KVCache:
     """Buffers for `sequences` sequences of up to the context length. Not thread-safe.
 
     Past and present of every layer are one buffer [sequences, kv_heads, context, head_dim],
-    float32, bound once: a step writes its tokens' keys and values behind those before. Memory is
-    taken as it is first written.
+    float32, bound once: a step writes its tokens' keys and values behind those before.
     """
 
     def __init__(self, graph: Graph, sequences: int = 1) -> None:
-        """Reserve the buffers."""
+        """Take the memory at once: what is used does not grow while a file does."""
         self.graph = graph
         self.sequences = sequences
         shape = (sequences, graph.kv_heads, graph.context_length, graph.head_dim)
-        self.buffers = {name: np.zeros(shape, np.float32) for name in graph.caches}
+        self.buffers = {name: np.full(shape, 0, np.float32) for name in graph.caches}
         self._kept: dict[tuple[int, int], _Step] = {}
 
     def step(
