@@ -212,7 +212,7 @@ def _bandwidth(size: int, threads: int) -> float:
         worker.join()
     rounds = [times[i : i + threads] for i in range(0, len(times), threads)]
     walls = [max(end for _, end in each) - min(begin for begin, _ in each) for each in rounds]
-    return size * passes / min(walls)
+    return size * passes / statistics.median(walls)
 
 
 def _product_rate(kind: str, threads: int, rows: int = _CHUNK, size: int = 1024) -> float:

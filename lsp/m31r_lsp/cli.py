@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -52,14 +53,16 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     _log_to(arguments.log_file, arguments.log_level)
-    from m31r_lsp.preload import Preload
-
-    preload = Preload(arguments.model)
+    # The protocol is a thousand classes: looking for garbage among them while they are made takes
+    # a tenth of the start, and later a pause in the middle of typing.
+    gc.disable()
     from m31r_lsp.server import create_server
 
     # Messages must not wait for the thread that prepares a prompt: 5 ms at a time by default.
     sys.setswitchinterval(_SWITCH_S)
-    server = create_server(arguments.model, preload)
+    server = create_server(arguments.model)
+    gc.freeze()
+    gc.enable()
     try:
         if arguments.tcp:
             server.serve_tcp(*arguments.tcp)

@@ -28,7 +28,6 @@ from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.foresight import Foresight
 from m31r_lsp.neighbours import end_children
 from m31r_lsp.offers import Offers
-from m31r_lsp.preload import Preload
 from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
 from m31r_lsp.suggest import Query, Suggestion, with_newlines
@@ -64,11 +63,8 @@ class M31RServer(LanguageServer):
     code actions that may still be applied. `generation` counts what happened to files on the disk.
     """
 
-    def __init__(self, explicit_model: Path | None = None, preload: Preload | None = None) -> None:
-        """Prepare a session; `explicit_model` is the bundle that the command line names.
-
-        `preload` may have it loaded already.
-        """
+    def __init__(self, explicit_model: Path | None = None) -> None:
+        """Prepare a session; `explicit_model` is the bundle that the command line names."""
         super().__init__(
             "m31r-lsp",
             version("m31r"),
@@ -109,7 +105,6 @@ class M31RServer(LanguageServer):
         self._closed = False
         self._told_once: set[str] = set()
         self._explicit_model = explicit_model
-        self._preload = preload
         self._loaded: tuple[Path | None, Path | None, int | None] | None = None
         # Written by the worker's thread and read by the jobs that run there.
         self.completer: Completer | None = None
@@ -135,8 +130,7 @@ class M31RServer(LanguageServer):
                 path = find_bundle(
                     explicit=self._explicit_model, workspace=workspace, settings=settings
                 )
-                engine = self._preload.take(path, threads) if self._preload else None
-                engine = engine or Engine.load(load_bundle(path), threads=threads)
+                engine = Engine.load(load_bundle(path), threads=threads)
             except M31RError as error:
                 message = f"M31R gives no completions: {error}"
                 logger.error(message)
@@ -310,11 +304,11 @@ class M31RServer(LanguageServer):
         self.start_ws(host, port)
 
 
-def create_server(explicit_model: Path | None = None, preload: Preload | None = None) -> M31RServer:
+def create_server(explicit_model: Path | None = None) -> M31RServer:
     """Return a server with all requests registered."""
     from m31r_lsp.requests import register_all
 
-    server = M31RServer(explicit_model, preload)
+    server = M31RServer(explicit_model)
     register_all(server)
     return server
 

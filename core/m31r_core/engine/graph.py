@@ -10,9 +10,9 @@ import onnxruntime as ort
 from m31r_core.bundle import Bundle, BundleError
 
 _MAX_THREADS = 4
-# Workers wait this long for the next parallel section before they sleep: longer than between two
-# tokens, so that a generation does not wake them for each product; docs/benchmarks.md.
-_SPIN_US = 100
+# Workers wait this long for the next parallel section before they sleep: longer than it takes to
+# choose a token, so that a generation does not wake them for each; docs/benchmarks.md.
+_SPIN_US = 1000
 # Flash attention on a CPU spares memory that chunks of a prefill do not need, and takes a tenth
 # longer.
 _NO_FLASH = "ORT_GQA_DISABLE_FLASH_ATTENTION"
