@@ -1,6 +1,7 @@
 """Type 200 characters into a 500-line file and time every answer of the real server.
 
     python benchmarks/keystrokes.py --json keystrokes.json
+    python benchmarks/keystrokes.py --soak 10000    # and then types on: does memory grow?
 
 Each key is a didChange and an inlineCompletion over stdio, sent when the key before was answered
 and a pause went by. Time runs from the didChange to the answer.
@@ -105,6 +106,8 @@ def main() -> int:
     server = Client(["--model", str(arguments.model)] if arguments.model else [])
     try:
         rows = measure(server, begin, arguments.pause_ms / 1e3)
+        if arguments.soak:
+            rows += soak(server, arguments.soak)
         server.send(server.request("shutdown", None))
         server.wait()
         server.send({"method": "exit"})
@@ -184,6 +187,41 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
     ]
 
 
+def soak(server: Client, answers: int) -> list[Row]:
+    """Type the text and take it away, again and again, until there were so many answers."""
+    text = FILE.read_text("utf-8")
+    line = text[: text.index(ANCHOR)].count("\n") + 1
+    process, memory = psutil.Process(server.process.pid), list[float]()
+    version, count = 10 * KEYS, 0
+    while count < answers:
+        version += 1
+        edited = {"uri": URI, "version": version}
+        whole = {"textDocument": edited, "contentChanges": [{"text": text}]}
+        server.send({"method": "textDocument/didChange", "params": whole})
+        at, character = line, 0
+        for key in _keys()[: answers - count]:
+            version, count = version + 1, count + 1
+            where = {"line": at, "character": character}
+            change = {"range": {"start": where, "end": where}, "text": key}
+            if "\n" in key:
+                at, character = at + 1, len(key) - 1
+            else:
+                character += len(key)
+            edited = {"uri": URI, "version": version}
+            parameters = {"textDocument": edited, "contentChanges": [change]}
+            server.send(
+                {"method": "textDocument/didChange", "params": parameters},
+                server.request("textDocument/inlineCompletion", _ask(at, character)),
+            )
+            server.wait()
+        memory.append(process.memory_info().rss / 2**20)
+    early = memory[len(memory) // 10]
+    return [
+        Row(f"resident memory behind {answers} more answers", memory[-1], "MiB", 350),
+        Row("growth since a tenth of them", (memory[-1] / early - 1) * 100, "%", 1),
+    ]
+
+
 def _keys() -> list[str]:
     """Return the keys: characters, and newlines with the indent of the next line."""
     keys: list[str] = []
@@ -225,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--model", type=Path, metavar="DIR", help="the bundle to use")
+    parser.add_argument("--soak", type=int, default=0, metavar="N", help="type N more keys")
     parser.add_argument(
         "--pause-ms", type=float, default=50.0, metavar="MS", help="between keys (default: 50)"
     )
