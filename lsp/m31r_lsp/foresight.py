@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 _MOST_FILES = 2_000
 _MOST_BYTES = 8 << 20
 _LARGEST_FILE = 256 << 10
+_MOST_PLACES = 256
 _SKIPPED = ("target", "node_modules")
 # Text that comes in one edit and is longer was not typed: an accepted text, an indented newline.
 _TYPED = 1
@@ -41,6 +43,8 @@ class Foresight:
         """Prepare for `server`, whose settings may be read later."""
         self._server = server
         self._known: Path | None = None
+        # Where the user was last, by document.
+        self._places: OrderedDict[str, types.Position] = OrderedDict()
 
     def begin_anew(self) -> None:
         """Learn everything once more, as for another model."""
@@ -49,9 +53,13 @@ class Foresight:
             self.opened(document)
 
     def opened(self, document: Document) -> None:
-        """Learn what a file says, for drafts in the others, and the others of the workspace."""
+        """Compute the prompt at the place where the user left the file, or at its beginning.
+
+        Learn what it says, for drafts in the others, and the others of the workspace.
+        """
         if not self._may_help(document):
             return
+        self.looked_at(document, self._places.get(document.uri, types.Position(0, 0)))
         text = document.text
         self._when_idle(("learn", document.uri), lambda _: self._learn(text))
         root = self._server.root
@@ -63,15 +71,24 @@ class Foresight:
         """Compute the prompt at a place where the cursor rests."""
         if not self._may_help(document):
             return
+        self.asked(document, position)
         query = self._server.query_at(document, types.Range(position, position))
 
         def task(cancelled: Cancelled) -> bool:
             if self._server.completer is not None:
                 warm(self._server.completer, query, cancelled)
-                logger.debug("the prompt at the cursor is computed")
+                if not cancelled():
+                    logger.debug("the prompt at the cursor is computed")
             return True
 
         self._when_idle("prompt", task)
+
+    def asked(self, document: Document, position: types.Position) -> None:
+        """Remember where the user is, for when the file is opened again."""
+        self._places[document.uri] = position
+        self._places.move_to_end(document.uri)
+        while len(self._places) > _MOST_PLACES:
+            self._places.popitem(last=False)
 
     def changed(self, document: Document, changes: Sequence[Change]) -> None:
         """Complete behind text that came at once: the editor is about to ask."""

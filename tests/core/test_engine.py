@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
@@ -111,6 +111,7 @@ def counting(limit: int) -> tuple[list[int], Callable[[], bool]]:
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_cancellation_takes_effect_before_the_next_token(fresh: Engine, limit: int) -> None:
+    fresh.drafting = False
     prompt = Prompt(tuple(range(20, 60)))
     expected = fresh.generate(prompt, GenerateOptions(max_new_tokens=20))
     calls, cancelled = counting(limit)
@@ -164,18 +165,18 @@ def test_healed_bytes_come_first(engine: Engine, rust: str, data: st.DataObject)
     assert written[len(healed) :].decode(errors="replace").startswith(generation.text)
 
 
-def test_stop_sees_growing_text(engine: Engine) -> None:
-    seen: list[str] = []
-
-    def stop(text: str) -> bool:
-        seen.append(text)
-        return len(seen) == 5
-
+def test_it_stops_behind_the_first_token_with_which_the_text_is_enough(engine: Engine) -> None:
     prompt = Prompt(tuple(range(20, 50)))
-    generation = engine.generate(prompt, GenerateOptions(max_new_tokens=20), stop=stop)
-    assert generation.finish == "stop"
-    assert generation.text == seen[-1]
-    assert all(later.startswith(former) for former, later in pairwise(seen))
+    whole = engine.generate(prompt, GenerateOptions(max_new_tokens=20))
+    texts = [engine.tokenizer.decode(whole.ids[:count]) for count in range(1, 21)]
+    for length in (1, 5, 9, 17):
+        generation = engine.generate(
+            prompt,
+            GenerateOptions(max_new_tokens=20),
+            stop=lambda text, length=length: len(text) >= length,  # type: ignore[misc]
+        )
+        assert generation.finish == "stop"
+        assert generation.text == next(text for text in texts if len(text) >= length)
 
 
 def test_the_model_ends_only_where_it_may(engine: Engine) -> None:
@@ -273,3 +274,18 @@ def test_graph_with_other_inputs(random_bundle: Path, tmp_path: Path) -> None:
 def test_loading_needs_no_torch() -> None:
     code = "import sys, m31r_core.engine; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_engines_that_share_weights_answer_at_once_and_alone_alike(fresh: Engine) -> None:
+    """Ghost text and code actions: two threads, one set of weights, caches of their own."""
+    other = fresh.share()
+    assert other.graph is fresh.graph
+    prompts = [Prompt(tuple(range(20 + i, 90 + i))) for i in range(12)]
+    options = GenerateOptions(max_new_tokens=12)
+    alone = [fresh.generate(prompt, options).ids for prompt in prompts]
+    with ThreadPoolExecutor(2) as threads:
+        both = [
+            threads.submit(lambda: [fresh.generate(p, options).ids for p in prompts]),
+            threads.submit(lambda: [other.generate(p, options).ids for p in prompts]),
+        ]
+        assert [each.result() for each in both] == [alone, alone]

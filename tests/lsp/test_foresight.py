@@ -78,6 +78,27 @@ def test_where_the_cursor_rests_the_prompt_is_computed(
     assert wire.leave() == 0
 
 
+def test_a_file_that_is_opened_again_is_computed_where_it_was_left(
+    start: Start, bundle_path: Path, lively: Lively, tmp_path: Path
+) -> None:
+    """The first answer needs no prefill then: the prompt is in a cache, whole."""
+    text, line, character = lively
+    wire = begin(start, bundle_path, tmp_path / "log")
+    wire.open(URI, text)
+    ghost = wire.ghost(URI, line, character)
+    wire.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    before = (tmp_path / "log").read_text("utf-8").count("the prompt at the cursor is computed")
+    wire.open(URI, text)
+    for _ in range(PATIENCE_S * 100):
+        said = (tmp_path / "log").read_text("utf-8").count("the prompt at the cursor is computed")
+        if said > before:
+            break
+        time.sleep(0.01)
+    assert said == before + 1
+    assert wire.ghost(URI, line, character) == ghost
+    assert wire.leave() == 0
+
+
 def test_the_files_of_the_workspace_are_learnt(
     start: Start, bundle_path: Path, lively: Lively, tmp_path: Path
 ) -> None:

@@ -109,8 +109,9 @@ class Engine:
         diagnostics are for training: their special tokens have no probability, and a model that
         would write a plan writes the code that it was for.
 
-        `stop` gets the text so far, without the healed bytes, after every token that adds to it.
-        `may_end` gets the same before every token; where it is false the model may not end.
+        `stop` gets the text so far, without the healed bytes, after every token that adds to it,
+        and texts that are only drafted: it must depend on the text alone. `may_end` gets the text
+        before every token; where it is false the model may not end.
         `cancelled` is asked before every step of the model; a `Stop` ends a step under way too.
         What a cache holds of the prompt is not computed again. At temperature 0 tokens are
         drafted from the file and the workspace and verified several in one step, which changes

@@ -68,6 +68,7 @@ async def ghost_text(server: M31RServer, document: Document, where: types.Range,
         server.verifier.stop()
         return ""
     cursor, uri = query.cursor, document.uri
+    server.foresight.asked(document, where.end)
     remembered = server.shown.lookup(uri, cursor)
     if remembered is not None:
         logger.debug("from what was shown: %r", remembered)
