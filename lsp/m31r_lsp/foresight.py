@@ -71,7 +71,7 @@ class Foresight:
         """Compute the prompt at a place where the cursor rests."""
         if not self._may_help(document):
             return
-        self.asked(document, position)
+        self._remember(document, position)
         query = self._server.query_at(document, types.Range(position, position))
 
         def task(cancelled: Cancelled) -> bool:
@@ -84,7 +84,11 @@ class Foresight:
         self._when_idle("prompt", task)
 
     def asked(self, document: Document, position: types.Position) -> None:
-        """Remember where the user is, for when the file is opened again."""
+        """Take note that a completion is asked for there: no other prompt need be computed."""
+        self._server.worker.no_longer("prompt")
+        self._remember(document, position)
+
+    def _remember(self, document: Document, position: types.Position) -> None:
         self._places[document.uri] = position
         self._places.move_to_end(document.uri)
         while len(self._places) > _MOST_PLACES:

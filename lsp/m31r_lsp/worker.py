@@ -72,6 +72,11 @@ class Worker(Generic[T]):
             self._idle[key] = task
             self._wake.notify()
 
+    def no_longer(self, key: Hashable) -> None:
+        """Drop the idle task with this key, unless it runs already."""
+        with self._wake:
+            self._idle.pop(key, None)
+
     async def submit(self, key: Hashable, job: Job[T]) -> T | None:
         """Run `job` and return its result, or None when a newer job overtook it.
 
