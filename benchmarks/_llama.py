@@ -1,6 +1,6 @@
-"""llama.cpp as a library and as a server, both on this machine, for comparisons.
+"""llama.cpp as a library, for comparisons.
 
-The library is the one that node-llama-cpp carries, with a build for each kind of processor; it is
+It is the one that node-llama-cpp carries, with a build for each kind of processor; it is
 called through ctypes. What is not in its stable functions, the parameters, is left as the library
 gives it, but for the length of the context, which has always been their first field.
 """
@@ -8,11 +8,6 @@ gives it, but for the length of the context, which has always been their first f
 from __future__ import annotations
 
 import ctypes
-import http.client
-import json
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,59 +100,6 @@ class Llama:
             function.restype, function.argtypes = result, arguments
 
 
-class LlamaServer:
-    """llama.cpp's server in a process of its own. `pid` is its process."""
-
-    def __init__(self, model: Path, threads: int, context: int) -> None:
-        """Start it and wait until it answers."""
-        program = [sys.executable, str(Path(__file__).with_name("_llama_server.py"))]
-        self._process = subprocess.Popen(
-            [*program, str(model), str(_free_port()), str(threads), str(context)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.pid = self._process.pid
-        assert self._process.stdout is not None
-        self._address = self._process.stdout.readline().strip()
-        if not self._address:
-            raise SystemExit("llama.cpp's server did not start; pip install xllamacpp")
-        host, _, port = self._address.removeprefix("http://").partition(":")
-        self._connection = _Connection(host, int(port))
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request."""
-        return self._connection.post(path, body)
-
-    def close(self) -> None:
-        """End the process."""
-        self._connection.close()
-        self._process.kill()
-        self._process.wait()
-
-
-class _Connection:
-    """HTTP with one connection that stays open, as an editor's plugin keeps it."""
-
-    def __init__(self, host: str, port: int) -> None:
-
-        self._http = http.client.HTTPConnection(host, port)
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self._http.request(
-            "POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        response = self._http.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-        if response.status != 200:
-            raise SystemExit(f"llama.cpp's server: {path}: {answer}")
-        return answer
-
-    def close(self) -> None:
-        self._http.close()
-
-
 def _load(folder: Path, prefix: str) -> ctypes.CDLL:
     files = sorted(file for file in folder.glob(f"{prefix}*") if ".so" in file.name)
     if not files:
@@ -165,10 +107,3 @@ def _load(folder: Path, prefix: str) -> ctypes.CDLL:
             f"{folder}: no {prefix}so there; npm install --prefix build/llama node-llama-cpp"
         )
     return ctypes.CDLL(str(files[0]), mode=ctypes.RTLD_GLOBAL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
