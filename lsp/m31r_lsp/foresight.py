@@ -30,6 +30,8 @@ _MOST_FILES = 2_000
 _MOST_BYTES = 8 << 20
 _LARGEST_FILE = 256 << 10
 _MOST_PLACES = 256
+# In characters.
+_PIECE = 8_000
 _SKIPPED = ("target", "node_modules")
 # Text that comes in one edit and is longer was not typed: an accepted text, an indented newline.
 _TYPED = 1
@@ -60,12 +62,12 @@ class Foresight:
         if not self._may_help(document):
             return
         self.looked_at(document, self._places.get(document.uri, types.Position(0, 0)))
-        text = document.text
-        self._when_idle(("learn", document.uri), lambda _: self._learn(text))
+        self._when_idle(("learn", document.uri), self._learner(_pieces(document.text)))
         root = self._server.root
         if root is not None and root != self._known:
             self._known = root
-            self._when_idle(("learn", root), self._reader(root))
+            texts = _texts(_rust_files(root))
+            self._when_idle(("learn", root), self._learner(texts, f"the files of {root}"))
 
     def looked_at(self, document: Document, position: types.Position) -> None:
         """Compute the prompt at a place where the cursor rests."""
@@ -130,27 +132,39 @@ class Foresight:
             and document.size <= settings.completion.max_file_bytes
         )
 
-    def _learn(self, text: str) -> bool:
-        if self._server.completer is not None:
-            self._server.completer.learn(text)
-        return True
-
-    def _reader(self, root: Path) -> Callable[[Cancelled], bool]:
-        """Return a task that learns the Rust files under `root`, a file at a time."""
-        files = _rust_files(root)
+    def _learner(self, texts: Iterator[str], name: str = "") -> Callable[[Cancelled], bool]:
+        """Return a task that learns `texts`; told to stop, it goes on behind the last later."""
 
         def task(cancelled: Cancelled) -> bool:
-            for file in files:
-                try:
-                    self._learn(file.read_text("utf-8"))
-                except (OSError, UnicodeDecodeError):
-                    continue
+            for text in texts:
+                if self._server.completer is not None:
+                    self._server.completer.learn(text)
                 if cancelled():
                     return False
-            logger.debug("the files of %s are learnt", root)
+            if name:
+                logger.debug("%s are learnt", name)
             return True
 
         return task
+
+
+def _texts(files: Iterator[Path]) -> Iterator[str]:
+    """Yield what the readable ones of `files` hold, in pieces."""
+    for file in files:
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        yield from _pieces(text)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield `text` cut at lines: one piece takes a few milliseconds, and a request may come."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _rust_files(root: Path) -> Iterator[Path]:

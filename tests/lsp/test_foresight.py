@@ -5,8 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.lsp.conftest import PATIENCE_S, Start, Wire
 from tests.lsp.test_session import SPEAK, URI, Lively, typed
+
+from m31r_lsp.foresight import _pieces
 
 
 def logged(wire: Wire, log: Path, words: str) -> str:
@@ -125,3 +130,13 @@ def test_nothing_is_read_in_a_workspace_that_is_not_trusted(
     wire.ghost((tmp_path / "lib.rs").as_uri(), 0, 0)
     assert wire.leave() == 0
     assert "are learnt" not in log.read_text("utf-8")
+
+
+@given(st.text(alphabet="ab\n\r🦀", max_size=200), st.integers(1, 30))
+def test_pieces_are_the_text_cut_at_lines(text: str, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("m31r_lsp.foresight._PIECE", size)
+        pieces = list(_pieces(text))
+    assert "".join(pieces) == text
+    assert all(piece.endswith("\n") for piece in pieces[:-1])
+    assert all(len(piece) > size for piece in pieces[:-1])
