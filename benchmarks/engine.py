@@ -36,13 +36,12 @@ from benchmarks._machine import machine
 
 from m31r_core.bundle import Bundle, load_bundle, shipped_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine, default_threads
-from m31r_core.engine.session import Session
+from m31r_core.engine.session import CHUNK, Session
 
 FILE = Path(__file__).parent / "data" / "desk.rs"
 PLACE = "    /// Lets days go by.\n"
 TYPED = "    pub fn titles_with(&self, letter: char) -> Vec<&str> {\n        let mut titles = "
 LENGTHS = (64, 256, 512, 1024)
-_CHUNK = 128
 _MEMORY_BYTES = 256 << 20
 _CACHE_BYTES = 8 << 20
 _ROUNDS = 7
@@ -109,9 +108,7 @@ def prefills(engine: Engine, rates: Rates) -> list[Row]:
 
         def prefill(length: int = length) -> None:
             session.rewind(0)
-            for start in range(0, length, _CHUNK):
-                chunk = ids[start : min(length, start + _CHUNK)]
-                session.forward(chunk, [len(chunk) - 1])
+            session.prefill(ids[:length])
 
         products, attention = _operations(engine.bundle, length)
         best = max(rates.int8, rates.nbits8, rates.fp32)
@@ -127,8 +124,7 @@ def decodes(engine: Engine, rates: Rates) -> list[Row]:
     for length in _lengths(engine):
         length = min(length, session.context_length - 16)
         session.rewind(0)
-        for start in range(0, length, _CHUNK):
-            session.forward(ids[start : min(length, start + _CHUNK)], [0])
+        session.prefill(ids[:length])
         for tokens in (1, 8):
 
             def step(tokens: int = tokens, length: int = length) -> None:
@@ -215,7 +211,7 @@ def _bandwidth(size: int, threads: int) -> float:
     return size * passes / statistics.median(walls)
 
 
-def _product_rate(kind: str, threads: int, rows: int = _CHUNK, size: int = 1024) -> float:
+def _product_rate(kind: str, threads: int, rows: int = CHUNK, size: int = 1024) -> float:
     """Return operations a second of products [rows, size] x [size, size]."""
     random = np.random.default_rng(0)
     codes = random.integers(0, 255, (size, size), dtype=np.uint8)

@@ -132,7 +132,7 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
     server.send(
         {"method": "initialized", "params": {}},
         {"method": "textDocument/didOpen", "params": {"textDocument": document}},
-        server.request("textDocument/inlineCompletion", _ask(line - 4, 0)),
+        server.request("textDocument/inlineCompletion", ask_at(line - 4, 0)),
     )
     server.wait()
     first_s = time.perf_counter() - begin
@@ -142,7 +142,7 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
     shown = 0
     ghost = ""
     character = 0
-    for version, key in enumerate(_keys(), 2):
+    for version, key in enumerate(typed_keys(), 2):
         where = {"line": line, "character": character}
         change = {"range": {"start": where, "end": where}, "text": key}
         edited = {"uri": URI, "version": version}
@@ -157,7 +157,7 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
                 "method": "textDocument/didChange",
                 "params": {"textDocument": edited, "contentChanges": [change]},
             },
-            server.request("textDocument/inlineCompletion", _ask(line, character)),
+            server.request("textDocument/inlineCompletion", ask_at(line, character)),
         )
         items = server.wait()["items"]
         took.append((time.perf_counter() - start) * 1e3)
@@ -174,10 +174,10 @@ def measure(server: Client, begin: float, pause_s: float) -> list[Row]:
     after = process.cpu_times()
     busy = max(0.0, after.user + after.system - before.user - before.system) / IDLE_S
     return [
-        Row("didChange to answer, p50", _quantile(took, 0.50), "ms", 50),
-        Row("didChange to answer, p95", _quantile(took, 0.95), "ms", 120),
-        Row("same, not typed through, p50", _quantile(computed, 0.50), "ms"),
-        Row("same, not typed through, p95", _quantile(computed, 0.95), "ms"),
+        Row("didChange to answer, p50", quantile(took, 0.50), "ms", 50),
+        Row("didChange to answer, p95", quantile(took, 0.95), "ms", 120),
+        Row("same, not typed through, p50", quantile(computed, 0.50), "ms"),
+        Row("same, not typed through, p95", quantile(computed, 0.95), "ms"),
         Row("process start to first answer", first_s, "s", 1.5),
         Row("resident memory", resident, "MiB", 350),
         Row("CPU when idle", busy * 100, "%", 1),
@@ -199,7 +199,7 @@ def soak(server: Client, answers: int) -> list[Row]:
         whole = {"textDocument": edited, "contentChanges": [{"text": text}]}
         server.send({"method": "textDocument/didChange", "params": whole})
         at, character = line, 0
-        for key in _keys()[: answers - count]:
+        for key in typed_keys()[: answers - count]:
             version, count = version + 1, count + 1
             where = {"line": at, "character": character}
             change = {"range": {"start": where, "end": where}, "text": key}
@@ -211,7 +211,7 @@ def soak(server: Client, answers: int) -> list[Row]:
             parameters = {"textDocument": edited, "contentChanges": [change]}
             server.send(
                 {"method": "textDocument/didChange", "params": parameters},
-                server.request("textDocument/inlineCompletion", _ask(at, character)),
+                server.request("textDocument/inlineCompletion", ask_at(at, character)),
             )
             server.wait()
         memory.append(process.memory_info().rss / 2**20)
@@ -222,7 +222,7 @@ def soak(server: Client, answers: int) -> list[Row]:
     ]
 
 
-def _keys() -> list[str]:
+def typed_keys() -> list[str]:
     """Return the keys: characters, and newlines with the indent of the next line."""
     keys: list[str] = []
     for number, line in enumerate(TYPED.splitlines()):
@@ -233,13 +233,13 @@ def _keys() -> list[str]:
     return keys[:KEYS]
 
 
-def _ask(line: int, character: int) -> dict[str, Any]:
+def ask_at(line: int, character: int) -> dict[str, Any]:
     position = {"line": line, "character": character}
     context = {"triggerKind": 2}
     return {"textDocument": {"uri": URI}, "position": position, "context": context}
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 

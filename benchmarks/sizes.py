@@ -35,7 +35,7 @@ from m31r_core.engine.session import Session
 ROOT = Path(__file__).parents[1]
 TIERS = ("nano", "base", "tier-s", "tier-m")
 QUANTS: tuple[Quant, ...] = ("int8", "int4")
-_PREFILL, _CHUNK, _STEPS = 512, 128, 40
+_PREFILL, _STEPS = 512, 40
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def measure(path: Path, threads: int) -> dict[str, Any]:
 
     def prefill() -> None:
         session.rewind(0)
-        for start in range(0, _PREFILL, _CHUNK):
-            session.forward(ids[start : start + _CHUNK], [_CHUNK - 1])
+        session.prefill(ids)
 
     def step(tokens: int) -> None:
         session.rewind(_PREFILL)

@@ -16,7 +16,8 @@ The weights that ship, or --checkpoint, are exported to our bundle and to GGUF, 
 
 Before that, llama.cpp and we write the same greedy text with unquantised weights.
 
-Everything is measured in turns in one run, with the same number of threads.
+All in one run with the same number of threads: the engines in turns, the servers one after the
+other.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -54,7 +57,6 @@ from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS, Tokenizer
 
 ROOT = Path(__file__).parents[1]
 LENGTHS = (64, 256, 512, 1000)
-_CHUNK = 128
 _ROUNDS = 9
 _MOST_TOKENS = 64
 _PAUSE_S = 0.05
@@ -124,9 +126,7 @@ def engines(bundle: Bundle, libraries: Path, threads: int) -> tuple[list[Row], s
 
         def ours(length: int = length) -> None:
             session.rewind(0)
-            for start in range(0, length, _CHUNK):
-                chunk = ids[start : min(length, start + _CHUNK)]
-                session.forward(chunk, [len(chunk) - 1])
+            session.prefill(ids[:length])
 
         def theirs(length: int = length) -> None:
             model.clear()
@@ -168,7 +168,7 @@ def typing(bundle: Bundle, threads: int, keys: int) -> list[Row]:
     rows = []
     for name, share in (("p50", 0.5), ("p95", 0.95)):
         for kind, theirs in (("infill", infill), ("our prompt", by_ids)):
-            pair = keystrokes._quantile(ours, share), keystrokes._quantile(theirs, share)
+            pair = keystrokes.quantile(ours, share), keystrokes.quantile(theirs, share)
             rows.append(Row(f"keystroke {name}, {kind}", "ms", *pair))
     return [*rows, Row("resident memory", "MiB", our_memory, memory)]
 
@@ -200,7 +200,7 @@ def _trace(bundle: Bundle, keys: int) -> list[_Step]:
         "stop": ["\n"],
     }
     steps = []
-    for key in keystrokes._keys()[:keys]:
+    for key in keystrokes.typed_keys()[:keys]:
         at = (line, character)
         before += key
         if "\n" in key:
@@ -241,7 +241,7 @@ def _typed_over_lsp(
     client.send(
         {"method": "initialized", "params": {}},
         {"method": "textDocument/didOpen", "params": {"textDocument": document}},
-        client.request("textDocument/inlineCompletion", keystrokes._ask(first.line, 0)),
+        client.request("textDocument/inlineCompletion", keystrokes.ask_at(first.line, 0)),
     )
     client.wait()
     took = []
@@ -256,7 +256,7 @@ def _typed_over_lsp(
             parameters = {"textDocument": edited, "contentChanges": [change]}
             client.send(
                 {"method": "textDocument/didChange", "params": parameters},
-                client.request("textDocument/inlineCompletion", keystrokes._ask(*place)),
+                client.request("textDocument/inlineCompletion", keystrokes.ask_at(*place)),
             )
             client.wait()
 
@@ -281,29 +281,29 @@ def _decoding(engine: Engine, model: Llama) -> tuple[float, float]:
         ours += generation.decode_ms
         our_tokens += len(generation.ids)
         model.clear()
-        model.forward(prompt.ids[:-1])
+        # As in our own time, the first token comes of the prefill.
+        logits = model.forward(prompt.ids)
         begin = time.perf_counter()
-        their_tokens += len(_continued(model, prompt.ids[-1], 24))
+        their_tokens += len(_continued(model, logits, 24))
         theirs += (time.perf_counter() - begin) * 1e3
     return ours / max(1, our_tokens), theirs / max(1, their_tokens)
 
 
 def _greedy(model: Llama, ids: tuple[int, ...], count: int) -> tuple[int, ...]:
     model.clear()
-    if len(ids) > 1:
-        model.forward(ids[:-1])
-    return tuple(_continued(model, ids[-1], count))
+    return tuple(_continued(model, model.forward(ids), count))
 
 
-def _continued(model: Llama, token: int, count: int) -> list[int]:
+def _continued(model: Llama, logits: NDArray[np.float32], count: int) -> list[int]:
     written: list[int] = []
     while len(written) < count:
-        logits = model.forward([token])
         logits[list(NEVER_WRITTEN)] = -float("inf")
         token = int(logits.argmax())
         if token < len(SPECIALS):
             break
         written.append(token)
+        if len(written) < count:
+            logits = model.forward([token])
     return written
 
 

@@ -17,7 +17,6 @@ from m31r_core.prompt import Prompt, PromptBudget, build_prompt
 from m31r_core.tokenizer import SPECIALS, Tokenizer
 
 _PROMPT_TOKENS = 512
-_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,9 @@ def _continue(
 ) -> tuple[list[int], np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """Return prompt and continuation but for its last token, and the logits behind the prompt."""
     session.rewind(0)
-    for start in range(0, len(prompt), _CHUNK):
-        chunk = prompt[start : start + _CHUNK]
-        logits = session.forward(chunk, [len(chunk) - 1])
-    rows = [logits[0]]
+    first = session.prefill(prompt)
+    assert first is not None, "a prompt has at least its path"
+    rows = [first]
     while len(rows) < steps and (token := int(rows[-1].argmax())) >= len(SPECIALS):
         rows.append(session.forward([token], [0])[0])
     return list(session.ids), np.stack(rows)

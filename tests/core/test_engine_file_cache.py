@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m31r_core.engine.file_cache import SHARES, FileCache
+from m31r_core.engine.file_cache import SHARES, FileCache, Votes
 from m31r_core.engine.sampling import Logits, best, mix
 
 VOCABULARY = 32
@@ -89,3 +89,13 @@ def test_the_best_tokens_are_those_of_the_mixture(
     expected = np.sort(logprobs)[::-1][:n]
     assert [logprob for _, logprob in found] == pytest.approx(expected, abs=1e-4)
     assert [logprobs[token] for token, _ in found] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_banned_may_be_all_that_the_model_wants() -> None:
+    logits = np.array([0.0, 1.0, 0.0, 60.0], np.float32)
+    ((token, logprob),) = best(logits, None, (3,))
+    assert token == 1
+    assert np.exp(logprob) == pytest.approx(np.e / (np.e + 2))
+    votes = Votes({2: 0.25})
+    ((token, logprob),) = best(logits, votes, (3,))
+    assert (token, np.exp(logprob)) == (2, pytest.approx(1.0))

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m31r_core.engine.decoding import Finish
-from m31r_core.engine.file_cache import SHARES, FileCache
+from m31r_core.engine.file_cache import SHARES
 from m31r_core.engine.kv_cache import KVCache, StoppedError
+from m31r_core.engine.rules import Rules
 from m31r_core.engine.sampling import best, mix
 from m31r_core.engine.session import Session
 from m31r_core.engine.stop import Stop, as_stop
 from m31r_core.engine.writer import Writer
-from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS
+from m31r_core.tokenizer import SPECIALS
 
 # The search ends when what is unfinished is this many times less probable than what was found.
 _TIMES_WORSE = 1000.0
@@ -34,24 +35,13 @@ class Hypothesis:
 class Beam:
     """Keeps the `cache.sequences` likeliest hypotheses behind a prompt and goes on with them."""
 
-    def __init__(
-        self,
-        cache: KVCache,
-        session: Session,
-        *,
-        max_new_tokens: int,
-        stop: Callable[[str], bool] | None,
-        may_end: Callable[[str], bool] | None,
-        file_cache: FileCache | None,
-    ) -> None:
+    def __init__(self, cache: KVCache, session: Session, rules: Rules) -> None:
         """Begin behind what `session` holds; `cache` is written over."""
         self.steps = 0
         self._cache = cache
         self._prompt = list(session.ids)
-        self._room = min(max_new_tokens, cache.graph.context_length - len(self._prompt))
-        self._stop = stop
-        self._may_end = may_end
-        self._file_cache = file_cache
+        self._room = min(rules.max_new_tokens, cache.graph.context_length - len(self._prompt))
+        self._rules = rules
         cache.copy_from(session.cache, len(self._prompt))
 
     def run(
@@ -116,12 +106,11 @@ class Beam:
         self, hypothesis: Hypothesis, logits: NDArray[np.float32], n: int
     ) -> list[Hypothesis]:
         """Return `hypothesis` with each of the `n` likeliest next tokens."""
-        writer = hypothesis.writer
+        writer, rules = hypothesis.writer, self._rules
         context = [*self._prompt[-len(SHARES) :], *writer.ids][-len(SHARES) :]
-        match = self._file_cache.find(context) if self._file_cache is not None else None
+        match = rules.file_cache.find(context) if rules.file_cache is not None else None
         votes = match.votes() if match is not None else None
-        may_end = self._may_end is None or self._may_end(writer.text())
-        banned = NEVER_WRITTEN if may_end else range(len(SPECIALS))
+        banned = rules.banned(writer)
         if writer.healing:
             allowed = np.asarray(writer.allowed())
             logprobs = mix(logits, votes, banned)[allowed]
@@ -137,9 +126,9 @@ class Beam:
                 new.finish = "end"
             else:
                 new.writer.add(token, logprob)
-                if self._stop is not None and not new.writer.healing:
-                    new.finish = "stop" if self._stop(new.writer.text()) else None
-                if not new.finish and len(new.writer.ids) >= self._room:
+                if rules.is_enough(new.writer):
+                    new.finish = "stop"
+                elif len(new.writer.ids) >= self._room:
                     new.finish = "length"
             extended.append(new)
         return extended

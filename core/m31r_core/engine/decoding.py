@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from m31r_core.engine.drafts import Draft, Drafter
 from m31r_core.engine.file_cache import SHARES, FileCache, Match
 from m31r_core.engine.kv_cache import StoppedError
+from m31r_core.engine.rules import Rules
 from m31r_core.engine.sampling import best, choose, mix
 from m31r_core.engine.session import Session
 from m31r_core.engine.stop import as_stop
 from m31r_core.engine.writer import Writer
-from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS
+from m31r_core.tokenizer import SPECIALS
 
 Finish = Literal["end", "stop", "length", "cancelled"]
 
@@ -49,10 +50,7 @@ class Decoding:
         session: Session,
         writer: Writer,
         options: GenerateOptions,
-        *,
-        stop: Callable[[str], bool] | None,
-        may_end: Callable[[str], bool] | None,
-        file_cache: FileCache | None,
+        rules: Rules,
         drafter: Drafter | None,
     ) -> None:
         """Begin behind what `session` holds; a step writes one token without a `drafter`."""
@@ -60,11 +58,9 @@ class Decoding:
         self.steps = self.drafted = self.accepted = 0
         self._session = session
         self._options = options
-        self._stop = stop
-        self._may_end = may_end
-        self._file_cache = file_cache
+        self._rules = rules
         # Where no file is given, the prompt itself is what drafts are found in.
-        self._searched = file_cache or (FileCache(session.ids) if drafter else None)
+        self._searched = rules.file_cache or (FileCache(session.ids) if drafter else None)
         self._drafter = drafter
         self._found: tuple[list[int], Match | None] | None = None
         self._random = np.random.default_rng(options.seed)
@@ -105,11 +101,10 @@ class Decoding:
         self, logits: NDArray[np.float32], context: Sequence[int]
     ) -> tuple[int, Finish | None]:
         """Choose the token behind `context` and write it; say whether that was the last one."""
-        writer, options = self.writer, self._options
-        match = self._find(context) if self._file_cache is not None else None
+        writer, options, rules = self.writer, self._options, self._rules
+        match = self._find(context) if rules.file_cache is not None else None
         votes = match.votes() if match is not None else None
-        may_end = self._may_end is None or self._may_end(writer.text())
-        banned = NEVER_WRITTEN if may_end else range(len(SPECIALS))
+        banned = rules.banned(writer)
         if writer.healing or options.temperature:
             token, logprob = choose(
                 mix(logits, votes, banned),
@@ -123,9 +118,9 @@ class Decoding:
         if token < len(SPECIALS):
             return token, "end"
         writer.add(token, logprob)
-        if self._stop is not None and not writer.healing and self._stop(writer.text()):
+        if rules.is_enough(writer):
             return token, "stop"
-        return token, "length" if len(writer.ids) >= options.max_new_tokens else None
+        return token, "length" if len(writer.ids) >= rules.max_new_tokens else None
 
     def _draft(self, token: int) -> Draft:
         """Return what may come behind `token`, the one chosen last."""
@@ -133,7 +128,7 @@ class Decoding:
             return Draft()
         session = self._session
         room = min(
-            self._options.max_new_tokens - len(self.writer.ids),
+            self._rules.max_new_tokens - len(self.writer.ids),
             session.context_length - len(session.ids) - 1,
         )
         context = [*session.ids[-len(SHARES) + 1 :], token]
@@ -154,6 +149,6 @@ class Decoding:
         more = b""
         for place, token in enumerate(ids):
             more += self.writer.bytes_of(token)
-            if self._stop is not None and self._stop(self.writer.text(more)):
+            if self._rules.is_enough(self.writer, more):
                 return ids[:place]
         return ids

@@ -15,18 +15,15 @@ from m31r_core.engine.decoding import Decoding, Finish, GenerateOptions
 from m31r_core.engine.drafts import Drafter, DraftPolicy
 from m31r_core.engine.file_cache import FileCache
 from m31r_core.engine.graph import Graph
-from m31r_core.engine.kv_cache import KVCache, StoppedError
+from m31r_core.engine.kv_cache import KVCache
 from m31r_core.engine.ngrams import NgramCache
+from m31r_core.engine.rules import Rules
 from m31r_core.engine.sampling import token_logprobs
-from m31r_core.engine.session import Session
+from m31r_core.engine.session import CHUNK, Session
 from m31r_core.engine.slots import Slots, common_prefix
-from m31r_core.engine.stop import as_stop
 from m31r_core.engine.writer import Writer
 from m31r_core.prompt import LAYOUT, Prompt
 from m31r_core.tokenizer import SPECIALS, Tokenizer
-
-# Tokens in one prefill step: attention over larger ones leaves the processor's caches.
-_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -117,25 +114,18 @@ class Engine:
         drafted from the file and the workspace and verified several in one step, which changes
         the time and nothing else. Raises ValueError for an empty prompt.
         """
-        if not prompt.ids:
-            raise ValueError("a prompt needs at least one token")
         begin = perf_counter()
         if len(prompt.ids) > self.graph.context_length or options.max_new_tokens == 0:
             return Generation("", (), (), "length", 0, 0, 0.0, 0.0)
-        session = self.slots.take(prompt.ids)
-        session.rewind(min(len(session.ids), len(prompt.ids) - 1))
-        reused = len(session.ids)
-        logits = self._prefill(session, prompt.ids[reused:], cancelled)
+        session, reused, logits = self._begin(prompt, cancelled)
         computed = len(session.ids) - reused
         prefilled = perf_counter()
         decoding = Decoding(
             session,
             Writer(self.tokenizer, prompt.healed),
             options,
-            stop=stop,
-            may_end=may_end,
-            file_cache=file_cache,
-            drafter=self.drafter if self.drafting and options.temperature == 0 else None,
+            Rules(options.max_new_tokens, stop, may_end, file_cache),
+            self.drafter if self.drafting and options.temperature == 0 else None,
         )
         finish: Finish = "cancelled"
         if logits is not None:
@@ -172,28 +162,17 @@ class Engine:
         They are decoded as one batch on one prefill. The rest as in `generate`; when cancelled,
         what was finished is returned. Raises ValueError for an empty prompt.
         """
-        if not prompt.ids:
-            raise ValueError("a prompt needs at least one token")
         if len(prompt.ids) >= self.graph.context_length or max_new_tokens < 1:
             return []
         begin = perf_counter()
-        session = self.slots.take(prompt.ids)
-        session.rewind(min(len(session.ids), len(prompt.ids) - 1))
-        reused = len(session.ids)
-        logits = self._prefill(session, prompt.ids[reused:], cancelled)
+        session, reused, logits = self._begin(prompt, cancelled)
         if logits is None:
             return []
         prefilled = perf_counter()
         if self._beam_cache is None or self._beam_cache.sequences != width:
             self._beam_cache = KVCache(self.graph, width)
-        search = Beam(
-            self._beam_cache,
-            session,
-            max_new_tokens=max_new_tokens,
-            stop=stop,
-            may_end=may_end,
-            file_cache=file_cache,
-        )
+        rules = Rules(max_new_tokens, stop, may_end, file_cache)
+        search = Beam(self._beam_cache, session, rules)
         found = search.run(Writer(self.tokenizer, prompt.healed), logits, cancelled)
         decode_ms = (perf_counter() - prefilled) * 1e3
         return [
@@ -214,8 +193,7 @@ class Engine:
     def warm(self, prompt: Prompt, *, cancelled: Callable[[], bool] | None = None) -> None:
         """Compute what a generation behind `prompt` would compute first, and keep it."""
         if 0 < len(prompt.ids) <= self.graph.context_length:
-            session = self.slots.take(prompt.ids)
-            self._prefill(session, prompt.ids[len(session.ids) :], cancelled)
+            self._begin(prompt, cancelled)
 
     def logprobs(
         self,
@@ -236,7 +214,7 @@ class Engine:
         session, first = self.slots.take(prompt.ids), len(prompt.ids) - 1
         session.rewind(min(len(session.ids), first))
         missing = prompt.ids[len(session.ids) : first]
-        if missing and self._prefill(session, missing, cancelled) is None:
+        if missing and session.prefill(missing, cancelled) is None:
             return None
         answers = [np.empty(0)] * len(continuations)
         last: Sequence[int] = ()
@@ -248,27 +226,26 @@ class Engine:
             parts = [known[:shared]]
             session.rewind(first + shared)
             fed = [*prompt.ids[-1:], *ids]
-            for start in range(shared, len(ids), _CHUNK):
+            for start in range(shared, len(ids), CHUNK):
                 if cancelled is not None and cancelled():
                     return None
-                end = min(start + _CHUNK, len(ids))
+                end = min(start + CHUNK, len(ids))
                 logits = session.forward(fed[start:end], range(end - start))
                 parts.append(token_logprobs(logits, ids[start:end]))
             last, known = ids, np.concatenate(parts)
             answers[i] = known
         return answers
 
-    def _prefill(
-        self, session: Session, ids: Sequence[int], cancelled: Callable[[], bool] | None
-    ) -> NDArray[np.float32] | None:
-        """Append `ids` and return the last one's logits [V], or None when cancelled."""
-        logits: NDArray[np.float32] | None = None
-        for start in range(0, len(ids), _CHUNK):
-            if cancelled is not None and cancelled():
-                return None
-            chunk = ids[start : start + _CHUNK]
-            try:
-                logits = session.forward(chunk, [len(chunk) - 1], as_stop(cancelled))[0]
-            except StoppedError:
-                return None
-        return logits
+    def _begin(
+        self, prompt: Prompt, cancelled: Callable[[], bool] | None
+    ) -> tuple[Session, int, NDArray[np.float32] | None]:
+        """Return a slot that holds `prompt`, how much of it was there, its last logits [V].
+
+        The logits are None when cancelled. Raises ValueError for an empty prompt.
+        """
+        if not prompt.ids:
+            raise ValueError("a prompt needs at least one token")
+        session = self.slots.take(prompt.ids)
+        session.rewind(min(len(session.ids), len(prompt.ids) - 1))
+        reused = len(session.ids)
+        return session, reused, session.prefill(prompt.ids[reused:], cancelled)

@@ -51,22 +51,21 @@ def best(
 
     Among equals the lowest id comes first. One pass over the logits: several times faster.
     """
-    token = int(logits.argmax())
-    highest = float(logits[token])
-    likely = [token]
-    if n > 1 or token in banned:
-        allowed = logits.copy()
-        allowed[list(banned)] = -np.inf
-        likely = [int(allowed.argmax())] if n == 1 else np.argpartition(allowed, -n)[-n:].tolist()
-    total = float(np.exp(logits - np.float32(highest)).sum())
+    allowed = logits.copy()
+    allowed[list(banned)] = -np.inf
+    likely = [int(allowed.argmax())] if n == 1 else np.argpartition(allowed, -n)[-n:].tolist()
+    highest = float(allowed[likely].max())
+    model = float(np.exp(allowed - np.float32(highest)).sum(dtype=np.float64))
+    # What is banned can be nearly all that the model wants: it is added, never subtracted.
+    total = model + sum(math.exp(min(float(logits[token]) - highest, 500.0)) for token in banned)
     shares = {} if votes is None else votes.shares
-    model_share = 1 - sum(shares.values())
-    left_out = sum(math.exp(float(logits[token]) - highest) for token in banned) / total
-    kept = 1 - model_share * left_out
+    voted = sum(shares.values())
+    kept = (1 - voted) * model + voted * total
 
     def logprob(token: int) -> float:
-        model = math.exp(float(logits[token]) - highest) / total
-        return math.log(max(model_share * model + shares.get(token, 0.0), 1e-30) / kept)
+        said = math.exp(float(logits[token]) - highest)
+        probability = ((1 - voted) * said + shares.get(token, 0.0) * total) / kept
+        return math.log(max(probability, 1e-30))
 
     # What the file says is never special, so never banned.
     found = [(token, logprob(token)) for token in {*likely, *shares}]

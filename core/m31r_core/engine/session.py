@@ -8,14 +8,17 @@ even, and logits are equal to the last bit whatever the steps, the cache and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from m31r_core.engine.graph import Graph
-from m31r_core.engine.kv_cache import KVCache
-from m31r_core.engine.stop import Stop
+from m31r_core.engine.kv_cache import KVCache, StoppedError
+from m31r_core.engine.stop import Stop, as_stop
+
+# Tokens in one step of a prefill: attention over larger ones leaves the processor's caches.
+CHUNK = 128
 
 
 class Session:
@@ -54,6 +57,24 @@ class Session:
         logits = self.cache.step([fed], places, start, stop)
         self.ids += ids
         return logits[0, : len(rows)]
+
+    def prefill(
+        self, ids: Sequence[int], cancelled: Callable[[], bool] | None = None
+    ) -> NDArray[np.float32] | None:
+        """Append `ids` in chunks and return the last one's logits float32 [V].
+
+        Returns None when cancelled, with the chunks appended that were done, and for no ids.
+        """
+        logits: NDArray[np.float32] | None = None
+        for start in range(0, len(ids), CHUNK):
+            if cancelled is not None and cancelled():
+                return None
+            chunk = ids[start : start + CHUNK]
+            try:
+                logits = self.forward(chunk, [len(chunk) - 1], as_stop(cancelled))[0]
+            except StoppedError:
+                return None
+        return logits
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
