@@ -47,7 +47,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import keystrokes
 from benchmarks._llama import LIBRARIES, Llama
 from benchmarks._machine import machine
-from tests.export.llama_server import LlamaServer
+from m31r_eval.models.llama_server import LlamaServer
 
 from m31r_core.bundle import Bundle, load_bundle, shipped_bundle
 from m31r_core.engine import Engine, GenerateOptions, default_threads

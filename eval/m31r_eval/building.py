@@ -91,8 +91,8 @@ def cut(text: str, cursor: Cursor, record: DocumentRecord, settings: TaskSetting
     return CompleteTask(
         id=f"{record.sha256[:16]}-{cursor.offset}",
         path=record.path,
-        prefix=_last_bytes(text[: cursor.offset], settings.prefix_bytes),
-        suffix=_first_bytes(text[end:], settings.suffix_bytes),
+        prefix=last_bytes(text[: cursor.offset], settings.prefix_bytes),
+        suffix=first_bytes(text[end:], settings.suffix_bytes),
         middle=text[cursor.offset : end],
     )
 
@@ -139,7 +139,8 @@ def _last_column(line: str, letters: int) -> int:
     return column
 
 
-def _last_bytes(text: str, limit: int) -> str:
+def last_bytes(text: str, limit: int) -> str:
+    """Return the end of `text`, at most `limit` bytes of UTF-8, from a line start on."""
     data = text.encode()
     if len(data) <= limit:
         return text
@@ -148,7 +149,8 @@ def _last_bytes(text: str, limit: int) -> str:
     return data[start:].decode(errors="ignore")
 
 
-def _first_bytes(text: str, limit: int) -> str:
+def first_bytes(text: str, limit: int) -> str:
+    """Return the beginning of `text`, at most `limit` bytes of UTF-8, up to a line end."""
     data = text.encode()
     if len(data) <= limit:
         return text

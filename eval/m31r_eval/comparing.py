@@ -1,28 +1,39 @@
-"""Is run B worse than run A? A paired bootstrap over the tasks that both answered."""
+"""Is run B worse than run A? Paired tests over the tasks that both answered."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from m31r_core.errors import ConfigError
-from m31r_eval.completing import METRICS as METRICS_FILE
-from m31r_eval.completing import RESULTS
-from m31r_eval.metrics import Interval
+from m31r_eval.measures import MEASURES, Measure, Suite
+from m31r_eval.metrics import Interval, mcnemar, sign_flips
+from m31r_eval.running import METRICS, RESULTS
+
+Results = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric in both runs, B minus A, and the 95% interval of that difference."""
+    """A metric in both runs over `n` tasks, the 95% interval of B minus A, and a p-value.
+
+    The p-value is McNemar's for metrics that are 0 or 1 in every task, else that of a permutation
+    test. `won` and `lost` count the tasks in which B is better and worse.
+    """
 
     metric: str
     before: float
     after: float
     ci95: Interval
+    n: int
+    won: int
+    lost: int
+    p: float
 
     @property
     def change(self) -> float:
@@ -38,86 +49,81 @@ def compare(a: Path, b: Path, *, resamples: int, seed: int) -> list[Difference]:
     """Compare the result folders `a` and `b` metric by metric, pairing tasks by their ids.
 
     Raises ConfigError naming the folder or file when one of them is no finished run, or when the
-    two ran on different tasks.
+    two ran on different tasks or are of different suites.
     """
-    if _field(a, "tasks_sha256") != _field(b, "tasks_sha256"):
+    if _metrics(a).get("tasks_sha256") != _metrics(b).get("tasks_sha256"):
         raise ConfigError(f"{a} and {b} ran on different task files")
     ours, theirs = _results(a), _results(b)
     shared = [id_ for id_ in ours if id_ in theirs]
     if not shared:
         raise ConfigError(f"{a} and {b} have no task in common")
-    if all("broken_at_start" in results[id_] for results in (ours, theirs) for id_ in shared):
-        return _compare_repairs(ours, theirs, shared, resamples, seed)
-    differences = [
-        _difference(
-            metric,
-            [(float(ours[id_][metric]), float(theirs[id_][metric]), 1.0) for id_ in shared],
-            resamples,
-            seed,
-        )
-        for metric in ("exact_match", "edit_similarity")
-    ]
-    typed = [id_ for id_ in shared if "accepted" in ours[id_] and "accepted" in theirs[id_]]
-    if typed:
-        rows = [
-            (
-                float(ours[id_]["accepted"]),
-                float(theirs[id_]["accepted"]),
-                float(ours[id_]["characters"]),
-            )
-            for id_ in typed
-        ]
-        differences.append(_difference("chars_saved", rows, resamples, seed))
-    return differences
-
-
-def _compare_repairs(
-    ours: dict[str, dict[str, Any]],
-    theirs: dict[str, dict[str, Any]],
-    shared: list[str],
-    resamples: int,
-    seed: int,
-) -> list[Difference]:
-    """Compare two repair runs over the tasks that have errors at the start in both."""
-    broken = [
-        id_ for id_ in shared if ours[id_]["broken_at_start"] and theirs[id_]["broken_at_start"]
-    ]
-    differences = []
-    for metric in ("fixed", "solved", "edit_similarity"):
-        pairs = [(ours[id_][metric], theirs[id_][metric]) for id_ in broken]
-        rows = [(float(a), float(b), 1.0) for a, b in pairs if a is not None and b is not None]
-        if rows:
-            differences.append(_difference(metric, rows, resamples, seed))
-    return differences
+    suite = _suite(a, ours)
+    if suite != _suite(b, theirs):
+        raise ConfigError(f"{a} and {b} are runs of different suites")
+    found = (_difference(m, ours, theirs, shared, resamples, seed) for m in MEASURES[suite])
+    return [each for each in found if each is not None]
 
 
 def _difference(
-    metric: str, rows: list[tuple[float, float, float]], resamples: int, seed: int
-) -> Difference:
-    """Compare sums over the rows (A, B, weight), each divided by the weights' sum."""
+    measure: Measure, ours: Results, theirs: Results, shared: list[str], resamples: int, seed: int
+) -> Difference | None:
+    """Compare the sums of a measure, each divided by the sum of the weights; None without any."""
+    rows = []
+    for id_ in shared:
+        before, after = measure.of(ours[id_]), measure.of(theirs[id_])
+        if before is not None and after is not None:
+            rows.append((before[0], after[0], before[1]))
+    if not rows:
+        return None
     data = np.array(rows)
     generator = np.random.default_rng(seed)
     changes = np.empty(resamples)
     for i in range(resamples):
         before, after, weight = data[generator.integers(0, len(data), len(data))].sum(axis=0)
         changes[i] = (after - before) / weight if weight else 0.0
-    before, after, weight = data.sum(axis=0)
     low, high = np.quantile(changes, [0.025, 0.975])
+    won, lost = int((data[:, 1] > data[:, 0]).sum()), int((data[:, 1] < data[:, 0]).sum())
+    if np.isin(data[:, :2], (0.0, 1.0)).all():
+        p = mcnemar(lost, won)
+    else:
+        p = sign_flips((data[:, 1] - data[:, 0]).tolist(), flips=resamples, seed=seed)
+    before, after, weight = data.sum(axis=0)
     weight = weight or 1.0
     return Difference(
-        metric, float(before / weight), float(after / weight), (float(low), float(high))
+        measure.name,
+        float(before / weight),
+        float(after / weight),
+        (float(low), float(high)),
+        len(rows),
+        won,
+        lost,
+        p,
     )
 
 
-def _field(directory: Path, key: str) -> Any:
-    path = directory / METRICS_FILE
+def _suite(directory: Path, results: Results) -> Suite:
+    """Return the suite of a run; those that do not say are told by their records."""
+    named = _metrics(directory).get("suite")
+    if named is None:
+        broken = all("broken_at_start" in record for record in results.values())
+        return "repair" if broken else "complete"
+    if not MEASURES.get(named):
+        raise ConfigError(f"{directory}: runs of '{named}' are not compared task by task")
+    return cast(Suite, named)
+
+
+def _metrics(directory: Path) -> Mapping[str, Any]:
+    path = directory / METRICS
     try:
-        return json.loads(path.read_text(encoding="utf-8"))[key]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+        return found
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: not the metrics of a finished run ({error})") from error
 
 
-def _results(directory: Path) -> dict[str, dict[str, Any]]:
+def _results(directory: Path) -> Results:
     path = directory / RESULTS
     try:
         with path.open(encoding="utf-8") as lines:

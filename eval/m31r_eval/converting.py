@@ -1,7 +1,9 @@
-"""Pairs of a broken and a repaired snippet as repair tasks.
+"""Public benchmarks as tasks; which one a file is, its first line says.
 
-    {"id", "broken", "fixed", "edition"?, "kind"?,
-     "wrap_in_main_if_no_fn_main"?, "unhide_hash_lines"?}
+    MultiPL-E      {"name", "prompt", "test", "stop_tokens", …}                     -> generate
+    McEval         {"task_id", "prompt", "canonical_solution", "test", …}           -> generate
+    pairs          {"id", "broken", "fixed", "edition"?, "kind"?,                   -> repair
+                    "wrap_in_main_if_no_fn_main"?, "unhide_hash_lines"?}
 
 Snippets of documentation are no whole programs; they are made into programs as rustdoc does it.
 """
@@ -13,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from m31r_core.errors import ConfigError
 from m31r_core.syntax import parse
+from m31r_eval.generate_tasks import GenerateTask
 from m31r_eval.repair_tasks import MAIN, RepairTask
-from m31r_eval.tasks import read_lines, string
+from m31r_eval.tasks import Task, read_lines, string
 
 _MAIN = re.compile(r"^\s*(?:pub\s+)?(?:const\s+|async\s+|unsafe\s+)*fn\s+main\s*[<(]", re.MULTILINE)
 
@@ -38,8 +42,59 @@ def read_pairs(path: Path) -> list[RepairTask]:
 
     Raises ConfigError naming file and line where a pair is wrong.
     """
-    pairs, _ = read_lines(path, _pair)
+    pairs = read_lines(path, _pair).tasks
     return [pair.task for pair in pairs if pair.kind == "fix"]
+
+
+def read_programs(path: Path) -> list[GenerateTask]:
+    """Return the tasks of a file of MultiPL-E or McEval.
+
+    Raises ConfigError naming file and line where an object is wrong.
+    """
+    return list(read_lines(path, _program_task).tasks)
+
+
+def convert(path: Path) -> list[Task]:
+    """Return the tasks that the benchmark in `path` makes.
+
+    Raises ConfigError for a file of another kind, and as the readers of each.
+    """
+    first = read_lines(path, _Anything, limit=1).tasks[0]
+    if "broken" in first.data:
+        return [*read_pairs(path)]
+    if "prompt" in first.data:
+        return [*read_programs(path)]
+    raise ConfigError(
+        f"{path}: neither MultiPL-E nor McEval nor pairs; see m31r-eval convert --help"
+    )
+
+
+class _Anything:
+    """An object of some benchmark; only its keys are looked at."""
+
+    def __init__(self, data: object) -> None:
+        if not isinstance(data, dict):
+            raise ValueError("a task is a JSON object")
+        self.data = data
+        self.id = "first"
+
+    def as_json(self) -> dict[str, object]:
+        return self.data
+
+
+def _program_task(data: object) -> GenerateTask:
+    if not isinstance(data, dict):
+        raise ValueError("a task is a JSON object")
+    if "canonical_solution" in data:
+        return GenerateTask(
+            id=string(data, "task_id"),
+            prompt=string(data, "prompt"),
+            tests="\n" + string(data, "test"),
+            solution=string(data, "canonical_solution"),
+        )
+    return GenerateTask(
+        id=string(data, "name"), prompt=string(data, "prompt"), tests=string(data, "test")
+    )
 
 
 def _pair(data: object) -> _Pair:

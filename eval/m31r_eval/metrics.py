@@ -6,8 +6,10 @@ an editor would show, without the trailing white space that no reader sees.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,3 +117,86 @@ def bootstrap_interval(
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the `share` quantile (0 to 1) of `values` by linear interpolation; 0.0 for none."""
     return float(np.quantile(np.asarray(values, np.float64), share)) if values else 0.0
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile, rounded to thousandths."""
+    return {f"p{p}": round(percentile(values, p / 100), 3) for p in (50, 95)}
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Return the chance that one of `k` of `n` samples is right, when `c` of the `n` are.
+
+    The unbiased estimator 1 - C(n - c, k) / C(n, k) of Chen et al., "Evaluating Large Language
+    Models Trained on Code" (2021), section 2.1. Raises ValueError unless 0 <= c <= n and
+    1 <= k <= n.
+    """
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(f"pass@{k} of {n} samples, {c} right: no such thing")
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test.
+
+    `lost` tasks only A solved, `won` only B. Under the null hypothesis each is as likely: twice the
+    tail of a binomial distribution with p = 1/2 (McNemar 1947, in its exact form), at most 1.
+    """
+    n = lost + won
+    tail = sum(math.comb(n, i) for i in range(min(lost, won) + 1))
+    return min(1.0, 2 * tail / 2**n)
+
+
+def sign_flips(differences: Sequence[float], *, flips: int, seed: int) -> float:
+    """Return the two-sided p-value of a paired permutation test on the mean of `differences`.
+
+    Under the null hypothesis A and B could be exchanged in every task: signs are flipped at random
+    `flips` times, and the p-value is the share of sums as far from 0 as the observed one, both
+    counts raised by one for the observation itself (Phipson and Smyth 2010).
+    """
+    values = np.asarray(differences, np.float64)
+    observed = abs(values.sum())
+    generator = np.random.default_rng(seed)
+    extreme = 0
+    for _ in range(flips):
+        signs = generator.integers(0, 2, len(values)) * 2 - 1
+        extreme += int(abs((values * signs).sum()) >= observed - 1e-12)
+    return (extreme + 1) / (flips + 1)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers whose confidence lies in one range: how many, how sure, how often right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    right: float
+
+
+def reliability(confidences: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
+    """Return the reliability curve: bins of equal width that have an answer in them.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017). 1 is in the last bin.
+    """
+    groups: dict[int, list[int]] = {}
+    for i, confidence in enumerate(confidences):
+        groups.setdefault(min(int(confidence * bins), bins - 1), []).append(i)
+    return [
+        Bin(
+            low=place / bins,
+            high=(place + 1) / bins,
+            n=len(group),
+            confidence=sum(confidences[i] for i in group) / len(group),
+            right=sum(right[i] for i in group) / len(group),
+        )
+        for place, group in sorted(groups.items())
+    ]
+
+
+def expected_calibration_error(curve: Sequence[Bin]) -> float:
+    """Return the mean distance of confidence and share right, weighted by answers (Guo 2017)."""
+    total = sum(each.n for each in curve)
+    distance = sum(each.n * abs(each.confidence - each.right) for each in curve)
+    return distance / total if total else 0.0

@@ -6,9 +6,6 @@ the same inputs and seed, as long as the deadline cuts no task (`cut`).
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -16,21 +13,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from m31r_eval.completing import METRICS, RESULTS
-from m31r_eval.metrics import bootstrap_interval, mean_of, percentile
-from m31r_eval.progress import track
-from m31r_eval.repair_tasks import RepairTaskFile
-from m31r_eval.repairing import Record, RepairSetup, failed_record, open_repair
-from m31r_eval.workers import Failed, work_on
-
-PARTIAL = "results.partial.jsonl"
+from m31r_eval.crates import prepare
+from m31r_eval.measures import break_down, crate_of, summarise
+from m31r_eval.metrics import mean_of, percentiles
+from m31r_eval.repair_tasks import RepairTask
+from m31r_eval.repairing import RepairSetup, failed_record, open_repair
+from m31r_eval.running import Crew, Record, digest_of, finish, run_tasks
+from m31r_eval.tasks import TaskFile
 
 
 def run_repairs(
-    task_file: RepairTaskFile,
+    task_file: TaskFile[RepairTask],
     setup: RepairSetup,
     *,
-    model_id: str | None,
+    model: tuple[str, str] | None,
     out: Path,
     seed: int,
     workers: int,
@@ -39,44 +35,35 @@ def run_repairs(
 ) -> dict[str, Any]:
     """Repair every task and return the metrics, which then stand in `out` with the results.
 
-    A task may take `grace_s` seconds beyond the two searches. Results of a run that was killed are
-    taken over when it had the same tasks, tools and limits.
+    `model` is what `identify` says of the setup's. A task may take `grace_s` seconds beyond the two
+    searches. Results of a run that was killed are taken over when it had the same tasks, tools and
+    limits.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    (out / METRICS).unlink(missing_ok=True)
-    partial = out / PARTIAL
-    run = _fingerprint(task_file, setup, model_id)
-    known = _resume(partial, run)
-    left = [task for task in task_file.tasks if task.id not in known]
-    done = len(task_file.tasks) - len(left)
-    with (
-        tempfile.TemporaryDirectory(prefix="m31r-eval-") as scratch,
-        partial.open("a", encoding="utf-8", newline="\n") as lines,
-    ):
-        if lines.tell() == 0:
-            lines.write(json.dumps({"run": run}) + "\n")
-        if done:
-            print(f"repair: {done} tasks were done before")
-        results = work_on(
-            left,
+    crates = sorted({task.crate for task in task_file.tasks if task.crate is not None})
+    if crates and setup.pool is not None:
+        prepare(setup.pool, crates, workers=workers)
+    with tempfile.TemporaryDirectory(prefix="m31r-eval-") as scratch:
+        records = run_tasks(
+            task_file.tasks,
             open_repair,
             replace(setup, scratch=Path(scratch)),
-            workers=workers,
-            seconds=2 * setup.limits.seconds + grace_s,
+            label="repair",
+            out=out,
+            run=digest_of(
+                "repair",
+                task_file.sha256,
+                model,
+                setup.toolchain.version,
+                setup.limits,
+                setup.lanes,
+                setup.run_s,
+            ),
+            crew=Crew(workers, 2 * setup.limits.seconds + grace_s),
+            failed=failed_record,
         )
-        for each in track(results, "repair", len(left)):
-            record = each.result
-            if isinstance(record, Failed):
-                record = failed_record(each.task, record.reason)
-            known[each.task.id] = record
-            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
-            lines.flush()
-    records = [known[task.id] for task in task_file.tasks]
-    with (out / RESULTS).open("w", encoding="utf-8", newline="\n") as results_file:
-        for record in records:
-            results_file.write(json.dumps(record, ensure_ascii=False) + "\n")
     head: dict[str, Any] = {
-        "model_id": model_id,
+        "suite": "repair",
+        "model_id": model[0] if model else None,
         "tasks_sha256": task_file.sha256,
         "rustc": setup.toolchain.version,
         "limits": {**asdict(setup.limits), "lanes": setup.lanes, "run_s": setup.run_s},
@@ -84,9 +71,7 @@ def run_repairs(
         "seed": seed,
     }
     metrics = {**head, **summarise_repairs(records, resamples=resamples, seed=seed)}
-    text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    (out / METRICS).write_text(text, encoding="utf-8")
-    partial.unlink()
+    finish(out, metrics)
     return metrics
 
 
@@ -125,12 +110,22 @@ def summarise_repairs(records: Sequence[Record], *, resamples: int, seed: int) -
         "references": _references(records),
         "by_code": by_code(broken),
         "by_source": _by_source(broken),
+        "by": break_down(
+            broken,
+            {
+                "first error": lambda r: (r["errors_before"] or [{"code": "unknown"}])[0]["code"],
+                "crate": lambda record: crate_of(record["path"]),
+            },
+            "repair",
+            resamples=resamples,
+            seed=seed,
+        ),
         "cautions": dict(sorted(Counter(c for r in ours for c in r["cautions"]).items())),
         "crashed": sum("crash" in record for record in records),
         "cut_by_deadline": sum(record["cut"] for record in records),
-        "checks": _percentiles([float(record["checks"]) for record in broken]),
+        "checks": percentiles([float(record["checks"]) for record in broken]),
         "timings_s": {
-            name: _percentiles([v for r in broken if (v := r["timings_s"][name]) is not None])
+            name: percentiles([v for r in broken if (v := r["timings_s"][name]) is not None])
             for name in ("first_fix", "total", "baseline")
         },
     }
@@ -172,45 +167,10 @@ def _references(records: Sequence[Record]) -> dict[str, int]:
 
 
 def _means(rows: Sequence[Record], resamples: int, seed: int) -> dict[str, Any]:
-    columns = {
-        "fixed": [float(row["fixed"]) for row in rows],
-        "solved": [float(row["solved"]) for row in rows],
-        "edit_similarity": [
-            row["edit_similarity"] for row in rows if row["edit_similarity"] is not None
-        ],
-    }
-    intervals = {
-        name: bootstrap_interval(values, resamples=resamples, seed=seed)
-        for name, values in columns.items()
-    }
-    return {
-        **{name: _share(values) for name, values in columns.items()},
-        "ci95": {name: [round(end, 6) for end in ends] for name, ends in intervals.items()},
-    }
+    found = summarise(rows, "repair", resamples=resamples, seed=seed).as_json()
+    del found["n"]
+    return {**dict.fromkeys(("fixed", "solved", "edit_similarity"), 0.0), **found}
 
 
 def _share(values: Sequence[Any]) -> float:
     return round(mean_of([float(value) for value in values]), 6)
-
-
-def _percentiles(values: Sequence[float]) -> dict[str, float]:
-    return {f"p{p}": round(percentile(values, p / 100), 3) for p in (50, 95)}
-
-
-def _fingerprint(task_file: RepairTaskFile, setup: RepairSetup, model_id: str | None) -> str:
-    parts = (task_file.sha256, model_id, setup.toolchain.version, asdict(setup.limits), setup.lanes)
-    return hashlib.sha256(repr((*parts, setup.run_s)).encode()).hexdigest()
-
-
-def _resume(partial: Path, run: str) -> dict[str, Record]:
-    """Return the results of a killed run of the same kind; another's are thrown away."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        text = partial.read_text(encoding="utf-8")
-        # A line that was cut off by the kill is done again.
-        whole = text[: text.rfind("\n") + 1]
-        head, *rest = whole.splitlines()
-        if json.loads(head)["run"] == run:
-            partial.write_text(whole, encoding="utf-8")
-            return {record["id"]: record for record in map(json.loads, rest)}
-    partial.unlink(missing_ok=True)
-    return {}

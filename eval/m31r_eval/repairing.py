@@ -7,31 +7,33 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from m31r_core.bundle import load_bundle
 from m31r_core.cargo.compiler import Compiler, Verdict
+from m31r_core.cargo.crate_compiler import CrateCompiler
 from m31r_core.cargo.diagnostics import Diagnostic
 from m31r_core.cargo.process import Deadline
 from m31r_core.cargo.program import Program
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.engine import Completer, Engine
-from m31r_core.errors import M31RError
+from m31r_core.errors import ConfigError, M31RError
 from m31r_core.repair.candidates import Proposer, Ranker
 from m31r_core.repair.edits import lay
 from m31r_core.repair.fixes import Fix
 from m31r_core.repair.proposals import proposer
 from m31r_core.repair.ranking import model_ranker
 from m31r_core.repair.search import RepairLimits, repair_all
+from m31r_eval.crates import CratePool, OpenCrates
 from m31r_eval.metrics import edit_similarity
+from m31r_eval.models import ModelSpec
 from m31r_eval.repair_tasks import RepairTask
+from m31r_eval.running import Record
 from m31r_eval.rustc_only import apply_suggestions
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,12 @@ class RepairSetup:
     run_s: float
     """Seconds that a program or its tests may run."""
     scratch: Path
-    model: Path | None
+    model: ModelSpec | None
+    """A bundle, `reference` or `empty`; None for a search without a model."""
+    pool: CratePool | None = None
+    """What tasks with a crate are checked in."""
+    open_crates: int = 2
+    """Crates that a worker keeps warm at the same time."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,11 @@ class _Watched:
 
 def open_repair(setup: RepairSetup) -> Callable[[RepairTask], Record]:
     """Return what repairs a task; loads the model, if there is one, once."""
-    helpers = Helpers() if setup.model is None else _load(setup.model)
-    return lambda task: repair_task(task, setup, helpers)
+    helpers = Helpers()
+    if setup.model is not None and setup.model.kind == "bundle":
+        helpers = _load(setup.model.path)
+    crates = OpenCrates(setup.pool, setup.open_crates, lanes=setup.lanes) if setup.pool else None
+    return lambda task: repair_task(task, setup, helpers, crates)
 
 
 def _load(model: Path) -> Helpers:
@@ -96,15 +106,19 @@ def _load(model: Path) -> Helpers:
     return Helpers(model_ranker(completer), proposer(completer))
 
 
-def repair_task(task: RepairTask, setup: RepairSetup, helpers: Helpers) -> Record:
-    """Return the line of `results.jsonl`. Raises M31RError when the tools fail.
-
-    `fixed` says that the repaired program compiles and passes its tests, `solved` that it also
-    runs to exit status 0 where the reference does. Where nothing repairs it they are about the
-    program as it came; `broken_at_start` tells those apart that compiled from the start.
-    """
+@contextmanager
+def _opened(
+    task: RepairTask, setup: RepairSetup, crates: OpenCrates | None
+) -> Iterator[Program | CrateCompiler]:
+    """Have the task's files as something that can be compiled."""
+    files = {path: text.encode() for path, text in task.files.items()}
+    if task.crate is not None:
+        if crates is None:
+            raise ConfigError(f"task {task.id}: its crate {task.crate} is needed; see --crates")
+        yield crates.get(task.crate, files)
+        return
     with Program(
-        {path: text.encode() for path, text in task.files.items()},
+        files,
         edition=task.edition,
         main=task.main,
         crate_type="lib" if task.is_library else "bin",
@@ -113,12 +127,33 @@ def repair_task(task: RepairTask, setup: RepairSetup, helpers: Helpers) -> Recor
         scratch=setup.scratch,
         lanes=setup.lanes,
     ) as program:
+        yield program
+
+
+def _search(
+    task: RepairTask, setup: RepairSetup, helpers: Helpers, compiler: Compiler
+) -> Fix | None:
+    if setup.model is not None and setup.model.kind != "bundle":
+        return None
+    return repair_all(compiler, setup.limits, rank=helpers.rank, propose=helpers.propose)
+
+
+def repair_task(
+    task: RepairTask, setup: RepairSetup, helpers: Helpers, crates: OpenCrates | None = None
+) -> Record:
+    """Return the line of `results.jsonl`. Raises M31RError when the tools fail.
+
+    `fixed` says that the repaired program compiles and passes its tests, `solved` that it also
+    runs to exit status 0 where the reference does. Where nothing repairs it they are about the
+    program as it came; `broken_at_start` tells those apart that compiled from the start.
+    """
+    with _opened(task, setup, crates) as program:
         judge = _Judge(task, program, setup.run_s)
         before = program.errors
         watched = _Watched(program)
         start = time.monotonic()
         try:
-            fix = repair_all(watched, setup.limits, rank=helpers.rank, propose=helpers.propose)
+            fix = _search(task, setup, helpers, watched)
             crash = None
         except Exception as error:
             if isinstance(error, M31RError):
@@ -127,11 +162,15 @@ def repair_task(task: RepairTask, setup: RepairSetup, helpers: Helpers) -> Recor
         seconds = time.monotonic() - start
         changes = {} if fix is None else lay(fix.edits, program.text)
         after = before if fix is None else fix.verdict.errors
+        if setup.model is not None and setup.model.kind == "reference" and task.fixed is not None:
+            changes = {task.main: task.fixed.encode()}
+            after = program.check(changes, Deadline(60.0)).errors
         start = time.monotonic()
         theirs = apply_suggestions(program, setup.limits)
         baseline_s = time.monotonic() - start
         return {
             "id": task.id,
+            "path": f"{task.crate}/{task.main}" if task.crate else task.main,
             "broken_at_start": int(bool(before)),
             "errors_before": _codes(before),
             **judge.of(changes, after),
@@ -167,6 +206,7 @@ def failed_record(task: RepairTask, reason: str) -> Record:
     nothing |= {"edit_similarity": None}
     return {
         "id": task.id,
+        "path": f"{task.crate}/{task.main}" if task.crate else task.main,
         "broken_at_start": 1,
         "errors_before": [],
         **nothing,
@@ -189,7 +229,7 @@ def failed_record(task: RepairTask, reason: str) -> Record:
 class _Judge:
     """Compiler, tests and reference of one task; a verdict is reached once for the same text."""
 
-    def __init__(self, task: RepairTask, program: Program, run_s: float) -> None:
+    def __init__(self, task: RepairTask, program: Program | CrateCompiler, run_s: float) -> None:
         self._task = task
         self._program = program
         self._run_s = run_s
@@ -249,6 +289,7 @@ class _Judge:
     def _exits_well(self, changes: Mapping[str, bytes], *, tests: bool) -> bool:
         key = repr((sorted(changes.items()), tests)).encode()
         if key not in self._ran:
+            assert isinstance(self._program, Program)
             self._ran[key] = self._program.run(changes, tests=tests, seconds=self._run_s).ok
         return self._ran[key]
 
@@ -268,7 +309,7 @@ def _steps(fix: Fix | None) -> list[dict[str, object]]:
     ]
 
 
-def _diff(program: Program, changes: Mapping[str, bytes]) -> str:
+def _diff(program: Compiler, changes: Mapping[str, bytes]) -> str:
     lines: list[str] = []
     for path, text in sorted(changes.items()):
         before, after = (

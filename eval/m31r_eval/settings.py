@@ -58,12 +58,87 @@ class CompleteSettings:
     max_new_tokens: int = 64
     queries: int = 8
     """Suggestions asked for in one keystroke simulation, the first one included."""
+    task_s: float = 300.0
+    """Wall time of one task, after which it counts as not answered."""
     resamples: int = 1_000
     """Bootstrap resamples behind every interval."""
 
     def __post_init__(self) -> None:
-        if min(self.max_new_tokens, self.queries, self.resamples) < 1:
+        if min(self.max_new_tokens, self.queries, self.task_s, self.resamples) < 1:
             raise ValueError("the keys of [complete] must be at least 1")
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How completions are put into real crates and checked."""
+
+    max_new_tokens: int = 96
+    check_s: float = 20.0
+    """Wall time of one check; a completion that takes longer does not compile."""
+    prepare_s: float = 300.0
+    """Wall time in which cargo builds one crate and all that it depends on."""
+    memory_mb: int = 4_096
+    """Address space, and all memory, of one compiler, in units of 2**20 bytes."""
+    open_crates: int = 3
+    """Crates that a worker keeps warm at the same time."""
+    resamples: int = 1_000
+    """Bootstrap resamples behind every interval."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ValueError(f"check.{name} must be above 0")
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """How programs are sampled, compiled and run."""
+
+    samples: int = 10
+    """Programs drawn for each task."""
+    temperature: float = 0.6
+    top_p: float = 0.95
+    max_new_tokens: int = 256
+    run_s: float = 5.0
+    """Wall time that a program may run."""
+    build_s: float = 20.0
+    """Wall time of its compilation."""
+    memory_mb: int = 2_048
+    """Address space of a compiler or a program, in units of 2**20 bytes."""
+    processes: int = 64
+    """Threads and processes that a program may have."""
+    resamples: int = 1_000
+    """Bootstrap resamples behind every interval."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError("generate.temperature must not be negative")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("generate.top_p must be above 0 and at most 1")
+        for name, value in vars(self).items():
+            if name != "temperature" and value <= 0:
+                raise ValueError(f"generate.{name} must be above 0")
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """How recorded typing is played to a server: for `latency` and `memory`."""
+
+    speed: float = 1.0
+    """How much faster than it was typed; pauses are divided by it."""
+    longest_pause_ms: float = 1_500.0
+    """Pauses of the typist are cut to this."""
+    answer_s: float = 20.0
+    """Wall time after which an answer counts as missing."""
+    repeats: int = 10
+    """How often `memory` plays each trace, without pauses."""
+    resamples: int = 1_000
+    """Bootstrap resamples behind every interval."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ValueError(f"replay.{name} must be above 0")
 
 
 @dataclass(frozen=True)
@@ -98,10 +173,42 @@ class RepairSettings:
 
 
 @dataclass(frozen=True)
+class SuiteSettings:
+    """How task files are made of whole crates: which ones, and how many tasks of each kind."""
+
+    crates: tuple[str, ...] = ()
+    """Folders of the directory source; none of their packages may be trained on."""
+    line: int = 240
+    token: int = 120
+    block: int = 240
+    body: int = 240
+    api: int = 160
+    context: int = 80
+    repair: int = 160
+    ownership: int = 180
+    check_s: float = 30.0
+    """Wall time of one check of whether a place is compiled at all."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name != "crates" and value <= 0:
+                raise ValueError(f"suites.{name} must be above 0")
+
+    def count(self, kind: str) -> int:
+        """Return how many tasks of `kind` are wanted."""
+        wanted: int = getattr(self, kind)
+        return wanted
+
+
+@dataclass(frozen=True)
 class Settings:
     """One evaluation file."""
 
     tasks: TaskSettings = field(default_factory=TaskSettings)
     ngram: NgramSettings = field(default_factory=NgramSettings)
     complete: CompleteSettings = field(default_factory=CompleteSettings)
+    check: CheckSettings = field(default_factory=CheckSettings)
+    generate: GenerateSettings = field(default_factory=GenerateSettings)
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
+    suites: SuiteSettings = field(default_factory=SuiteSettings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from m31r_eval.comparing import Difference
-from m31r_eval.scores import METRICS, Summary
+from m31r_eval.measures import MEASURES
 
 CODES_SHOWN = 25
 """Error codes that have a row of their own, those with most tasks."""
@@ -22,26 +22,58 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=120)
 
 
-def score_table(rows: dict[str, Summary], latency_ms: dict[str, float], title: str) -> Table:
-    """Return one row a completer, the model first; the latency is the model's."""
+def score_table(metrics: Mapping[str, Any], title: str) -> Table:
+    """Return one row a model, the evaluated one first; latency is that model's alone."""
+    rows = {str(metrics["model_id"]): metrics, **metrics["baselines"]}
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
-    shown = [name for name in METRICS if any(name in row.means for row in rows.values())]
+    names = [measure.name for measure in MEASURES[metrics["suite"]]]
+    shown = [name for name in names if any(name in row for row in rows.values())]
     for name in shown:
         table.add_column(f"{name.replace('_', ' ')} [95%]", justify="right")
-    for percentile in latency_ms:
+    latency = metrics.get("latency_ms", {})
+    for percentile in latency:
         table.add_column(f"{percentile} ms", justify="right")
     for i, (label, row) in enumerate(rows.items()):
-        latency = [f"{value:.0f}" for value in latency_ms.values()] if i == 0 else []
-        table.add_row(label, *(_share(row, name) for name in shown), *latency)
+        times = [f"{value:.0f}" for value in latency.values()] if i == 0 else []
+        table.add_row(label, *(_share(row, name) for name in shown), *times)
     return table
 
 
-def _share(row: Summary, name: str) -> str:
-    if name not in row.means:
+def breakdown_tables(metrics: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield a table for each key by which the tasks were told apart."""
+    names = [measure.name for measure in MEASURES[metrics["suite"]]]
+    for key, rows in metrics.get("by", {}).items():
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column(key)
+        table.add_column("n", justify="right")
+        shown = [name for name in names if any(name in row for row in rows.values())]
+        for name in shown:
+            table.add_column(f"{name.replace('_', ' ')} [95%]", justify="right")
+        for label, row in rows.items():
+            table.add_row(label, str(row["n"]), *(_share(row, name) for name in shown))
+        yield table
+
+
+def replay_table(metrics: Mapping[str, Any], title: str) -> Table:
+    """Return the numbers of a run of `latency` or `memory`, one a row."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_header=False)
+    table.add_column("")
+    table.add_column("", justify="right")
+    for name, value in metrics.items():
+        if name in ("suite", "tasks_sha256", "seed", "ci95"):
+            continue
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {number:g}" for key, number in value.items())
+        table.add_row(name.replace("_", " "), str(value))
+    return table
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    if name not in row:
         return ""
-    low, high = row.ci95[name]
-    return f"{100 * row.means[name]:.1f}% \\[{100 * low:.1f}, {100 * high:.1f}]"
+    low, high = row["ci95"][name]
+    return f"{100 * row[name]:.1f}% \\[{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def repair_table(metrics: Mapping[str, Any], title: str) -> Table:
@@ -86,22 +118,28 @@ def source_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def _mean(block: Mapping[str, Any], name: str) -> str:
+    if name not in block["ci95"]:
+        return ""
     low, high = block["ci95"][name]
     return f"{100 * block[name]:.1f}% \\[{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def difference_table(differences: Sequence[Difference], threshold: float) -> Table:
+def difference_table(differences: Sequence[Difference], thresholds: Mapping[str, float]) -> Table:
     """Return one row a metric: A, B, the change with its interval, and the verdict."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("", "A", "B", "change [95%]", ""):
+    for name in ("", "n", "A", "B", "change [95%]", "won", "lost", "p", ""):
         table.add_column(name, justify="right" if name else "left")
     for each in differences:
         low, high = each.ci95
         table.add_row(
             each.metric.replace("_", " "),
+            str(each.n),
             f"{100 * each.before:.1f}%",
             f"{100 * each.after:.1f}%",
             f"{100 * each.change:+.1f} \\[{100 * low:+.1f}, {100 * high:+.1f}]",
-            "worse" if each.is_regression(threshold) else "",
+            str(each.won),
+            str(each.lost),
+            f"{each.p:.3f}",
+            "worse" if each.is_regression(thresholds[each.metric]) else "",
         )
     return table

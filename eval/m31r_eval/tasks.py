@@ -1,19 +1,21 @@
 """Completion tasks: one JSON object a line, the same format for every source.
 
+    {"header": {"crates": ["fst-0.4.7"], …}}                          at most once, on top
     {"id", "path", "prefix", "suffix", "middle", "kind": "line|block|token",
      "context": [{"path", "text"}]}
 
-`prefix + middle + suffix` is the file, or a window of it.
+`prefix + middle + suffix` is the file, or a window of it. A file whose name ends in .xz is packed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from m31r_core.errors import ConfigError
 from m31r_core.prompt import Chunk
@@ -62,32 +64,29 @@ class CompleteTask:
 
 
 @dataclass(frozen=True)
-class TaskFile:
-    """The tasks of a file and the sha256 (hexadecimal) of its bytes."""
+class TaskFile(Generic[T]):
+    """The tasks of a file, the sha256 (hexadecimal) of its unpacked bytes, and its header."""
 
-    tasks: tuple[CompleteTask, ...]
+    tasks: tuple[T, ...]
     sha256: str
+    header: Mapping[str, Any]
 
 
-def read_tasks(path: Path, limit: int | None = None) -> TaskFile:
+def read_tasks(path: Path, limit: int | None = None) -> TaskFile[CompleteTask]:
     """Read the tasks of `path`, at most the first `limit`. Raises ConfigError as `read_lines`."""
-    return TaskFile(*read_lines(path, _task, limit))
+    return read_lines(path, complete_task, limit)
 
 
-def read_lines(
-    path: Path, parse: Callable[[object], T], limit: int | None = None
-) -> tuple[tuple[T, ...], str]:
-    """Return what `parse` makes of the lines, at most the first `limit`, and the file's sha256.
+def read_lines(path: Path, parse: Callable[[object], T], limit: int | None = None) -> TaskFile[T]:
+    """Return what `parse` makes of the lines, at most the first `limit`.
 
     Blank lines are skipped. `parse` raises ValueError saying what is wrong. Raises ConfigError with
     the file's name, and the line number where it is a line that is wrong: broken JSON, a missing or
     ill-typed key, an id that was there before.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+    data = _unpacked(path)
     tasks: list[T] = []
+    header: Mapping[str, Any] = {}
     lines_of: dict[str, int] = {}
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
@@ -95,7 +94,15 @@ def read_lines(
         if limit is not None and len(tasks) >= limit:
             break
         try:
-            task = parse(json.loads(line.decode("utf-8")))
+            content = json.loads(line.decode("utf-8"))
+            if (
+                number == 1
+                and isinstance(content, dict)
+                and isinstance(content.get("header"), dict)
+            ):
+                header = content["header"]
+                continue
+            task = parse(content)
         except json.JSONDecodeError as error:
             message = f"not JSON ({error.msg}, column {error.colno})"
             raise ConfigError(f"{path}:{number}: {message}") from error
@@ -111,20 +118,35 @@ def read_lines(
         tasks.append(task)
     if not tasks:
         raise ConfigError(f"{path}: no tasks")
-    return tuple(tasks), hashlib.sha256(data).hexdigest()
+    return TaskFile(tuple(tasks), hashlib.sha256(data).hexdigest(), header)
 
 
-def write_tasks(path: Path, tasks: Iterable[Task]) -> None:
+def write_tasks(path: Path, tasks: Iterable[Task], header: Mapping[str, Any] | None = None) -> None:
     """Write `tasks` to `path`, replacing it only when all of them are on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [] if header is None else [{"header": header}]
+    text = "".join(
+        json.dumps(line, ensure_ascii=False) + "\n"
+        for line in (*lines, *(task.as_json() for task in tasks))
+    )
+    data = text.encode()
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as out:
-        for task in tasks:
-            out.write(json.dumps(task.as_json(), ensure_ascii=False) + "\n")
+    partial.write_bytes(lzma.compress(data, preset=9) if path.suffix == ".xz" else data)
     partial.replace(path)
 
 
-def _task(data: object) -> CompleteTask:
+def _unpacked(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        return lzma.decompress(data) if path.suffix == ".xz" else data
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except lzma.LZMAError as error:
+        raise ConfigError(f"{path}: not an .xz file ({error})") from error
+
+
+def complete_task(data: object) -> CompleteTask:
+    """Return the completion task of a line. Raises ValueError saying what is wrong."""
     if not isinstance(data, dict):
         raise ValueError("a task is a JSON object")
     kind = data.get("kind", "line")

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from m31r_core.errors import M31RError
+
 TaskT = TypeVar("TaskT")
 Open = Callable[[Any], Callable[[Any], Any]]
 """Called once in each process with the setup; returns what does a task. Must be picklable."""
@@ -21,6 +23,13 @@ Open = Callable[[Any], Callable[[Any], Any]]
 @dataclass(frozen=True)
 class Failed:
     """Why a task has no result: the exception's last line, or what happened to its process."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Unable:
+    """Why no task can be done at all: what the tasks need is missing."""
 
     reason: str
 
@@ -76,7 +85,8 @@ def work_on(
 ) -> Iterator[Done[TaskT]]:
     """Yield results in the order in which they come, with `workers` processes at work.
 
-    A task that takes longer than `seconds`, raises or ends its process gives `Failed`.
+    A task that takes longer than `seconds`, raises or ends its process gives `Failed`. Raises
+    M31RError when `open_` does.
     """
     waiting: queue.SimpleQueue[TaskT] = queue.SimpleQueue()
     for task in tasks:
@@ -91,7 +101,10 @@ def work_on(
         thread.start()
     try:
         for _ in tasks:
-            yield done.get()
+            each = done.get()
+            if isinstance(each.result, _Unable):
+                raise M31RError(each.result.reason)
+            yield each
     finally:
         while not waiting.empty():
             waiting.get()
@@ -132,7 +145,12 @@ def _serve(connection: Connection, open_: Open, setup: object) -> None:
         except EOFError:
             return
         try:
-            do = do or open_(setup)
+            if do is None:
+                try:
+                    do = open_(setup)
+                except M31RError as error:
+                    connection.send(_Unable(str(error)))
+                    return
             result = do(task)
         except Exception as error:
             result = Failed(traceback.format_exception_only(error)[-1].strip())

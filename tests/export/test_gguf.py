@@ -8,7 +8,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from tests.export.llama_server import LlamaServer
+from m31r_eval.models.llama_server import LlamaServer
 
 from m31r_core.bundle import Quant, load_bundle
 from m31r_core.engine import Engine, GenerateOptions

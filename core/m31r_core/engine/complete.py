@@ -24,7 +24,10 @@ _HEALED_TOKENS = 16
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """The text around a cursor, and whether a line or a block is wanted there."""
+    """The text around a cursor, and whether a line or a block is wanted there.
+
+    With a `temperature` tokens are drawn, equal ones for equal seeds; 0 is greedy.
+    """
 
     path: str
     prefix: str
@@ -32,6 +35,9 @@ class CompletionRequest:
     context: tuple[Chunk, ...] = ()
     kind: Literal["line", "block"] = "line"
     max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,17 +61,31 @@ class Completer:
         self.engine = engine
 
     def complete(
-        self, request: CompletionRequest, *, cancelled: Callable[[], bool] | None = None
+        self,
+        request: CompletionRequest,
+        *,
+        stop: Callable[[str], bool] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Completion:
         """Complete at the cursor of `request`.
 
-        A line ends before the first newline. A block ends where the model ends it; when it ran
-        out of tokens, its unfinished last line is left out. Neither ends while a bracket that it
-        opened is open: the prompt hides from the model where its own text began.
+        A line ends before the first newline. A block ends where the model ends it, or when `stop`
+        says so of its text; when it ran out of tokens, its unfinished last line is left out.
+        Neither ends while a bracket that it opened is open: the prompt hides from the model where
+        its own text began.
         """
         prompt = self._prompt(request)
-        options = GenerateOptions(max_new_tokens=request.max_new_tokens)
-        return self._write(request, prompt, options, self._file_cache(request, prompt), cancelled)
+        generation = self.engine.generate(
+            prompt,
+            GenerateOptions(
+                request.max_new_tokens, request.temperature, request.top_p, request.seed
+            ),
+            stop=_has_newline if request.kind == "line" else stop,
+            may_end=_is_closed,
+            cancelled=cancelled,
+            file_cache=self._file_cache(request, prompt),
+        )
+        return self._completion(request, prompt, generation)
 
     def warm(
         self, request: CompletionRequest, *, cancelled: Callable[[], bool] | None = None
@@ -143,24 +163,6 @@ class Completer:
                 max_new_tokens=request.max_new_tokens,
             ),
         )
-
-    def _write(
-        self,
-        request: CompletionRequest,
-        prompt: Prompt,
-        options: GenerateOptions,
-        file_cache: FileCache,
-        cancelled: Callable[[], bool] | None,
-    ) -> Completion:
-        generation = self.engine.generate(
-            prompt,
-            options,
-            stop=_has_newline if request.kind == "line" else None,
-            may_end=_is_closed,
-            cancelled=cancelled,
-            file_cache=file_cache,
-        )
-        return self._completion(request, prompt, generation)
 
     def _completion(
         self, request: CompletionRequest, prompt: Prompt, generation: Generation

@@ -7,35 +7,26 @@ is, or whether one hides another, its mutants are tried in smaller groups, at la
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from m31r_core.cargo import Diagnostic
-from m31r_core.cargo.dialogue import Dialogue, DialogueError
+from m31r_core.cargo.rustc_errors import as_diagnostics
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.cargo.untrusted import UntrustedCrate
+from m31r_core.cargo.workbench import Ending, Ran, Workbench, WorkbenchError
 from m31r_core.errors import M31RError
-from m31r_data.compile import driver
 from m31r_data.compile.attribute import (
-    as_diagnostics,
     diagnostic_alone,
-    errors_of,
     hides_others,
     owner_of,
 )
 from m31r_data.compile.batch import Batch, Functions, Mutant, functions_of, plan
-from m31r_data.compile.rustc import call_for_copy, recorded_call
 
-Result = Literal["fails", "passes", "timeout", "crash"]
-
-_GRACE = 10.0
 _PREPARE = 300.0
 _MAX_FILES = 512 << 20
 
@@ -53,7 +44,7 @@ class Trial:
     """
 
     mutant: Mutant
-    outcome: Result
+    outcome: Ending
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -69,13 +60,6 @@ class Effort:
     alone: int = 0
     audited: int = 0
     disagreed: int = 0
-
-
-@dataclass(frozen=True)
-class _Said:
-    status: int
-    errors: tuple[Mapping[str, Any], ...]
-    outcome: Result
 
 
 @dataclass
@@ -96,10 +80,11 @@ class Laboratory:
     size: int = 48
     audit: float = 0.02
     effort: Effort = field(default_factory=Effort)
-    _dialogue: Dialogue | None = field(default=None, repr=False)
     _functions: Functions = field(default_factory=dict, repr=False)
-    _cpu: float = field(default=0.0, repr=False)
-    _laid: set[str] = field(default_factory=set, repr=False)
+    _bench: Workbench = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._bench = Workbench(self.crate, self.sandbox, self.toolchain, self.scratch)
 
     def __enter__(self) -> Laboratory:
         return self
@@ -114,10 +99,7 @@ class Laboratory:
 
     def close(self) -> None:
         """End what runs and remove the copy."""
-        if self._dialogue is not None:
-            self._dialogue.close()
-            self._dialogue = None
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._bench.close()
 
     def try_mutants(self, mutants: Sequence[Mutant]) -> Iterator[Trial]:
         """Yield a trial of each mutant, in the order given and the same every time.
@@ -147,9 +129,9 @@ class Laboratory:
         if len(group) == 1:
             self.effort.alone += 1
             ((number, mutant),) = group.items()
-            found = as_diagnostics(said.errors) if said.outcome == "fails" else ()
-            return {number: Trial(mutant, said.outcome, found)}
-        if said.outcome == "passes":
+            found = as_diagnostics(said.errors) if said.ending == "fails" else ()
+            return {number: Trial(mutant, said.ending, found)}
+        if said.ending == "passes":
             return {number: Trial(mutant, "passes", ()) for number, mutant in group.items()}
         by_owner = _share(said, batch)
         if by_owner is None:
@@ -192,97 +174,31 @@ class Laboratory:
 
     def _must_pass(self, texts: Mapping[str, bytes]) -> None:
         said = self._run(Batch({}, texts, {}), seconds=_PREPARE)
-        if said.outcome != "passes":
-            reason = said.errors[0]["message"] if said.errors else said.outcome
+        if said.ending != "passes":
+            reason = said.errors[0]["message"] if said.errors else said.ending
             raise LaboratoryError(f"{self.crate.name}: unbroken, it does not pass: {reason}")
 
-    def _run(self, batch: Batch, seconds: float | None = None) -> _Said:
+    def _run(self, batch: Batch, seconds: float | None = None) -> Ran:
         """Run rustc with the batch's texts in place of the files."""
-        files = {path: file.text for path, file in batch.files.items()}
-        for path in self._laid - files.keys():
-            files[path] = self._text(path)
-        self._laid = set(batch.files)
         self.effort.runs += 1
-        seconds = seconds or self.seconds
+        texts = {path: file.text for path, file in batch.files.items()}
         try:
-            return self._ask(files, seconds)
-        except DialogueError as error:
-            # A fresh start: whatever stands in the folder, nobody knows.
-            self._dialogue, self._laid = None, set()
-            return _Said(-1, (), "timeout" if error.limit == "wall clock" else "crash")
-
-    def _ask(self, files: Mapping[str, bytes], seconds: float) -> _Said:
-        if self._dialogue is None:
-            self._start()
-        assert self._dialogue is not None
-        head = {
-            "files": [[path, len(text)] for path, text in files.items()],
-            "seconds": seconds,
-            "command": self._command,
-            "env": self._environment,
-        }
-        start = json.dumps(head).encode()
-        question = b"".join([len(start).to_bytes(4, "big"), start, *files.values()])
-        said = _read_answer(self._dialogue.ask(question, seconds + _GRACE))
-        # The driver counts from its start.
-        self.effort.rustc_s += said["cpu"] - self._cpu
-        self._cpu = said["cpu"]
-        errors = tuple(errors_of(said["stderr"], self._names))
-        status = said["status"]
-        outcome: Result = "crash"
-        if said["timed_out"]:
-            outcome = "timeout"
-        elif status == 0:
-            outcome = "passes"
-        elif status == 1 and errors:
-            outcome = "fails"
-        return _Said(status, errors, outcome)
-
-    def _start(self) -> None:
-        """Copy the crate to where it can be broken, and start the driver beside it."""
-        call = recorded_call(self.crate)
-        if call is None:
-            raise LaboratoryError(f"{self.crate.name}: not known how rustc is called for it")
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        copy, out = self.scratch / "source", self.scratch / "out"
-        out.mkdir(parents=True)
-        shutil.copytree(self.crate.source, copy, symlinks=True, ignore=_not_source)
-        for path in (copy, *(each for each in copy.rglob("*") if not each.is_symlink())):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        arguments, self._environment = call_for_copy(call, self.crate.source, copy, out)
-        self._names = {
-            str(copy): "",
-            str(self.scratch): "scratch/",
-            str(self.crate.source): "",
-            str(self.crate.target): "target/",
-            **({str(self.crate.vendor.resolve()): "vendor/"} if self.crate.vendor else {}),
-        }
-        self._command = [str(self.toolchain.rustc), *arguments]
-        python = Path(sys.executable).resolve()
-        script = Path(driver.__file__).resolve()
-        read = [self.crate.target, self.crate.source, script]
-        if not python.is_relative_to("/usr"):
-            read.append(Path(sys.base_prefix).resolve())
-        self._cpu = 0.0
-        self._dialogue = Dialogue(
-            self.sandbox,
-            [str(python), "-IS", str(script), str(copy)],
-            cwd=copy,
-            read=read,
-            write=self.scratch,
-            env={"HOME": "/tmp"},
-        )
+            ran = self._bench.run(texts, seconds or self.seconds)
+        except WorkbenchError as error:
+            raise LaboratoryError(str(error)) from error
+        self.effort.rustc_s += ran.cpu
+        return ran
 
     def _text(self, path: str) -> bytes:
-        place = (self.crate.source / path).resolve()
-        if not place.is_relative_to(self.crate.source) or not place.is_file():
-            raise LaboratoryError(f"{self.crate.source / path}: not a file of the crate")
-        return place.read_bytes()
+        try:
+            return self._bench.text(path)
+        except WorkbenchError as error:
+            raise LaboratoryError(str(error)) from error
 
 
-def _share(said: _Said, batch: Batch) -> dict[int, list[Mapping[str, Any]]] | None:
+def _share(said: Ran, batch: Batch) -> dict[int, list[Mapping[str, Any]]] | None:
     """Return the errors by mutant; None where they cannot be told apart."""
-    if said.outcome != "fails":
+    if said.ending != "fails":
         return None
     found: dict[int, list[Mapping[str, Any]]] = {}
     for error in said.errors:
@@ -291,26 +207,6 @@ def _share(said: _Said, batch: Batch) -> dict[int, list[Mapping[str, Any]]] | No
             return None
         found.setdefault(owner, []).append(error)
     return found
-
-
-def _not_source(folder: str, names: list[str]) -> set[str]:
-    """Return what of a crate's own folder is no part of it; further down, names are modules'."""
-    at_top = "Cargo.toml" in names
-    return {".git", "target"}.intersection(names) if at_top else set()
-
-
-def _read_answer(answer: bytes) -> dict[str, Any]:
-    """Read what the driver said, if it was the driver: code of the crate can reach its output."""
-    try:
-        said = json.loads(answer)
-        return {
-            "status": int(said["status"]),
-            "timed_out": bool(said["timed_out"]),
-            "stderr": str(said["stderr"]),
-            "cpu": float(said["cpu"]),
-        }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DialogueError("that is no answer") from error
 
 
 def _draw(mutant: Mutant) -> float:

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from m31r_core.cargo.read_untrusted import read_untrusted
 from m31r_core.cargo.sandbox import Limits, Sandbox, find_sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.cargo.untrusted import UntrustedCrate, check_untrusted
-from m31r_data.compile.untrusted import read_untrusted
 from m31r_data.compile.verdict import judge, read_messages
 from m31r_data.config import CompileConfig
 from m31r_data.document import Compiles

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m31r_core.cargo.bounded import Outcome
-from m31r_data.compile.untrusted import read_untrusted
+from m31r_core.cargo.read_untrusted import read_untrusted
 from m31r_data.compile.verdict import Said, judge, one_line, read_messages
 from tests.data.compile.conftest import CONFIG, Verify, write_crate
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from m31r_core.cargo.read_untrusted import read_untrusted
 from m31r_core.cargo.untrusted import UntrustedCrate
-from m31r_data.compile.untrusted import read_untrusted
 
 _LIMIT = 4 << 20
 _NOT_OURS = ("CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS", "RUSTC_WRAPPER", "PWD", "OLDPWD")

@@ -1,0 +1,53 @@
+"""`m31r-eval check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from m31r_core import cli
+from m31r_eval.checking import CheckSetup, run_check
+from m31r_eval.commands.options import (
+    add_crates,
+    add_run,
+    contestants_of,
+    crate_pool,
+    settings_of,
+    workers_of,
+)
+from m31r_eval.running import METRICS
+from m31r_eval.tables import breakdown_tables, console, score_table
+from m31r_eval.tasks import read_tasks
+
+
+def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    command = cli.add_command(
+        commands,
+        "check",
+        "Put completions into real crates: how many still compile?",
+        "m31r-eval check body.jsonl.xz --crates crates.tar.xz --out runs/check",
+        _run,
+    )
+    add_run(command)
+    add_crates(command)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    settings = settings_of(arguments)
+    contestants = contestants_of(arguments, settings)
+    task_file = read_tasks(arguments.tasks, arguments.limit)
+    with crate_pool(arguments, settings) as pool:
+        metrics = run_check(
+            task_file,
+            CheckSetup(contestants, settings.check, pool),
+            out=arguments.out,
+            seed=arguments.seed,
+            workers=workers_of(arguments),
+        )
+    out = console()
+    out.print(score_table(metrics, f"{arguments.tasks.name}, {metrics['n']} tasks"))
+    for table in breakdown_tables(metrics):
+        out.print(table)
+    rate = 100 * metrics["original_compile_rate"]
+    print(f"the original text compiles in {rate:.1f}% of them")
+    out.print(f"{arguments.out / METRICS}", highlight=False)

@@ -1,0 +1,1 @@
+"""Make task files of real crates: what is cut, what is left out, and what is written."""
