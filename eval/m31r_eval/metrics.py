@@ -144,7 +144,7 @@ def mcnemar(lost: int, won: int) -> float:
     """
     n = lost + won
     tail = sum(math.comb(n, i) for i in range(min(lost, won) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, float(2 * tail / 2**n))
 
 
 def sign_flips(differences: Sequence[float], *, flips: int, seed: int) -> float:
@@ -160,7 +160,7 @@ def sign_flips(differences: Sequence[float], *, flips: int, seed: int) -> float:
     extreme = 0
     for _ in range(flips):
         signs = generator.integers(0, 2, len(values)) * 2 - 1
-        extreme += int(abs((values * signs).sum()) >= observed - 1e-12)
+        extreme += bool(abs((values * signs).sum()) >= observed - 1e-12)
     return (extreme + 1) / (flips + 1)
 
 

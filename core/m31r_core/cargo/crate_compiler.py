@@ -124,9 +124,7 @@ class CrateCompiler:
         after = self._errors(changes, deadline)
         return compare(before, after, time.monotonic() - start)
 
-    def _errors(
-        self, changes: Mapping[str, bytes], deadline: Deadline
-    ) -> tuple[Diagnostic, ...]:
+    def _errors(self, changes: Mapping[str, bytes], deadline: Deadline) -> tuple[Diagnostic, ...]:
         texts = {**self._base, **changes}
         key = _digest(texts)
         if key in self._known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from m31r_data.report.markup import shown
+from m31r_core.markup import shown
 
 _ROW = 26
 _BAR = 16

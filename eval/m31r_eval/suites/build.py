@@ -116,7 +116,7 @@ def _choose(
     """Return more cuts than are wanted, crates and lengths in turns, no two alike."""
     chance = random.Random(f"{seed}:{kind}:cuts")
     cuts = [
-        cut for cut in KINDS[kind](crates, chance, settings) if not cut.file.is_tested(cut.start)
+        cut for cut in KINDS[kind](crates, chance, settings) if not cut.file.leaves_out(cut.start)
     ]
     turns = in_turns(
         cuts,

@@ -39,12 +39,17 @@ class SourceFile:
         return parse(self.source)
 
     @cached_property
-    def tests(self) -> list[tuple[int, int]]:
-        """Byte ranges of what is compiled for tests alone."""
-        return [
+    def left_out(self) -> list[tuple[int, int]]:
+        """Byte ranges of what is compiled for tests alone, and of all attributes."""
+        attributes = [
             (node.start_byte, node.end_byte)
             for node in walk(self.tree.root_node)
-            if node.type in ("mod_item", "function_item", "impl_item") and _is_test(node)
+            if node.type in ("attribute_item", "inner_attribute_item")
+        ]
+        return attributes + [
+            (node.start_byte, node.end_byte)
+            for node in walk(self.tree.root_node)
+            if node.type.endswith(("_item", "_declaration")) and _is_test(node)
         ]
 
     @cached_property
@@ -52,9 +57,9 @@ class SourceFile:
         """Of its bytes, hexadecimal."""
         return hashlib.sha256(self.source).hexdigest()
 
-    def is_tested(self, start: int) -> bool:
-        """Whether the byte `start` lies in code for tests."""
-        return any(first <= start < last for first, last in self.tests)
+    def leaves_out(self, start: int) -> bool:
+        """Whether the byte `start` lies in code for tests, or in an attribute."""
+        return any(first <= start < last for first, last in self.left_out)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def lines(file: SourceFile, chance: random.Random, settings: TaskSettings) -> It
 def tokens(file: SourceFile) -> Iterator[Cut]:
     """Yield names in code, each written from its beginning."""
     for node in walk(file.tree.root_node):
-        if node.type in NAMES and node.end_byte - node.start_byte >= 3 and not _in_attribute(node):
+        if node.type in NAMES and node.end_byte - node.start_byte >= 3:
             yield Cut(file, node.start_byte, node.end_byte, "token")
 
 
@@ -141,7 +141,7 @@ def needing(files: Sequence[SourceFile]) -> Iterator[Cut]:
     defined: dict[str, list[tuple[SourceFile, Node]]] = {}
     for file in files:
         for node in walk(file.tree.root_node):
-            if node.type in ITEMS and not file.is_tested(node.start_byte):
+            if node.type in ITEMS and not file.leaves_out(node.start_byte):
                 name = text_of(node.child_by_field_name("name"))
                 defined.setdefault(name, []).append((file, node))
     for file in files:
@@ -151,7 +151,7 @@ def needing(files: Sequence[SourceFile]) -> Iterator[Cut]:
             places = defined.get(name, [])
             if len(name) < 5 or counts[name] != 1 or len(places) != 1 or places[0][0] is file:
                 continue
-            if _in_attribute(node) or _within(node, "use_declaration"):
+            if _within(node, "use_declaration"):
                 continue
             chunk = Chunk(places[0][0].path, signature(*places[0]))
             for cut in _rest_of_line(file, node.start_byte):
@@ -201,10 +201,6 @@ def _rest_of_line(file: SourceFile, start: int) -> Iterator[Cut]:
     end = line_end(file.source, start)
     if 3 <= end - start <= _LONGEST_LINE and b"//" not in file.source[start:end]:
         yield Cut(file, start, end, "line")
-
-
-def _in_attribute(node: Node) -> bool:
-    return _within(node, "attribute_item") or _within(node, "inner_attribute_item")
 
 
 def _within(node: Node, kind: str) -> bool:

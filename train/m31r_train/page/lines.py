@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from m31r_data.report.markup import shown
+from m31r_core.markup import shown
 from m31r_train.page.scales import Scale, middles, short, ticks, value_range
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 22, 12, 40

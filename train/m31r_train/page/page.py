@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from m31r_data.report.markup import section, shown, style, table
+from m31r_core.markup import section, shown, style, table
 from m31r_train.page.charts import charts
 from m31r_train.page.history import History, read_history
 from m31r_train.page.numbers import NUMBERS, number_of, written
