@@ -14,7 +14,7 @@ from pathlib import Path
 
 from m31r_core.cargo.crate_compiler import CrateCompiler
 from m31r_core.cargo.process import CargoError, Deadline
-from m31r_core.errors import ConfigError
+from m31r_core.errors import ConfigError, M31RError
 from m31r_eval.contestants import Contestants
 from m31r_eval.crates import CratePool, OpenCrates, prepare
 from m31r_eval.measures import break_down, crate_of, length_of, summarise
@@ -114,6 +114,8 @@ def check_task(
     """Return the line of `results.jsonl`."""
     place = place_of(task, setup.pool)
     compiler = crates.get(place.folder, {})
+    if compiler.errors:
+        raise M31RError(f"{place.folder}: does not compile as it is: {compiler.errors[0].message}")
     seconds = setup.settings.check_s
     drawn = Drawn(setup.settings.max_new_tokens)
     start = time.perf_counter()

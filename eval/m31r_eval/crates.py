@@ -6,6 +6,7 @@ dependencies too), or an archive of one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from collections import OrderedDict
@@ -20,6 +21,9 @@ from m31r_core.cargo.untrusted import UntrustedCrate
 from m31r_core.errors import ConfigError, M31RError
 from m31r_eval.progress import track
 from m31r_eval.workers import Failed, work_on
+
+
+_UNPACKED = ".unpacked"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class CratePool:
             raise ConfigError(f"{self.source / folder}: no crate there")
         name, _, version = folder.rpartition("-")
         registered = version if (place / ".cargo-checksum.json").is_file() else ""
-        work = self.work.resolve() / folder
+        # Builds name the files that they are of.
+        work = self.work.resolve() / f"built-{self.source.name}" / folder
         return UntrustedCrate(name, place, work, self.source.resolve(), registered)
 
 
@@ -75,14 +80,20 @@ class OpenCrates:
         return compiler
 
 
-def unpack(crates: Path, to: Path) -> Path:
-    """Return the directory source that `crates` is or, unpacked below `to`, holds.
+def unpack(crates: Path, work: Path) -> Path:
+    """Return the directory source that `crates` is or, unpacked below `work`, holds.
 
+    What was unpacked there before is used again: it is what cargo's builds in `work` are of.
     Raises ConfigError for what is neither a folder nor an archive.
     """
     if crates.is_dir():
         return crates
     try:
+        with crates.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        to = work / f"source-{digest[:16]}"
+        if (to / _UNPACKED).is_file():
+            return to
         with tarfile.open(crates) as archive:
             archive.extractall(to, filter="data")
     except (OSError, tarfile.TarError) as error:
@@ -92,6 +103,7 @@ def unpack(crates: Path, to: Path) -> Path:
     for path in (to, *to.rglob("*")):
         # Another user looks at them from within the sandbox.
         path.chmod(0o755 if path.is_dir() else 0o644)
+    (to / _UNPACKED).touch()
     return to
 
 

@@ -135,7 +135,7 @@ def crate_pool(arguments: argparse.Namespace, settings: Settings) -> Iterator[Cr
     with scratch() as folder:
         work = (arguments.work or folder / "work").resolve()
         work.mkdir(parents=True, exist_ok=True, mode=0o755)
-        source = unpack(arguments.crates, folder / "source")
+        source = unpack(arguments.crates, work)
         yield CratePool(source.resolve(), work, sandbox, toolchain, check.prepare_s)
 
 
