@@ -1,6 +1,6 @@
 """Record what a real Neovim tells the server while functions are typed, for `m31r-eval latency`.
 
-    python scripts/record_traces.py eval/suites/body.jsonl.xz --out eval/suites/traces.jsonl.xz --n 6
+    python scripts/record_traces.py eval/suites/body.jsonl.xz --out eval/suites/traces.jsonl.xz
 
 The editor, the plugin, the server and the messages are real; the typist is a program: pauses are
 log-normal around 130 ms, longer behind a line, and now and then it thinks. Every function is typed
@@ -66,7 +66,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     chance = random.Random(arguments.seed)
     tasks = [task for task in read_tasks(arguments.tasks).tasks if len(task.middle) in LENGTHS]
-    traces = []
+    traces: list[Trace] = []
     crates: set[str] = set()
     for task in tasks:
         crate = task.path.split("/", 1)[0]

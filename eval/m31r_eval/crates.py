@@ -22,7 +22,6 @@ from m31r_core.errors import ConfigError, M31RError
 from m31r_eval.progress import track
 from m31r_eval.workers import Failed, work_on
 
-
 _UNPACKED = ".unpacked"
 
 

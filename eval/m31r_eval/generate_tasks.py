@@ -17,6 +17,7 @@ from m31r_core.brackets import brackets, is_closer, matches
 from m31r_eval.repair_tasks import EDITIONS
 from m31r_eval.tasks import TaskFile, read_lines, string
 
+_HELPER = re.compile(r"\s*(?:///?[^\n]*\n\s*)*(?:pub |const |unsafe )*fn\s+(?P<name>\w+)")
 _TEST = re.compile(r"#\[\s*test\s*\]")
 
 
@@ -84,9 +85,33 @@ def end_of_body(task: GenerateTask, text: str) -> int | None:
 
 
 def cut_body(task: GenerateTask, text: str) -> str:
-    """Return `text` up to the end of the function that the prompt begins."""
+    """Return `text` up to the end of the function that the prompt begins.
+
+    Whole functions behind it stay, where they can stand, for they may help it; a `main` does not.
+    """
     end = end_of_body(task, text)
-    return text if end is None else text[:end]
+    if end is None:
+        return text
+    if not task.closes_in_tests:
+        while (more := _HELPER.match(text, end)) and more["name"] != "main":
+            closed = _closed(text, more.end())
+            if closed is None:
+                break
+            end = closed
+    return text[:end]
+
+
+def _closed(text: str, start: int) -> int | None:
+    """Return where the first bracket `{` from `start` on, and all in it, is closed."""
+    open_now = 0
+    for at, bracket in brackets(text[start:]):
+        if bracket == "{":
+            open_now += 1
+        elif bracket == "}":
+            open_now -= 1
+            if open_now == 0:
+                return start + at + 1
+    return None
 
 
 def _task(data: object) -> GenerateTask:

@@ -55,6 +55,13 @@ def breakdown_tables(metrics: Mapping[str, Any]) -> Iterator[Table]:
         yield table
 
 
+def say_crashed(metrics: Mapping[str, Any]) -> None:
+    """Say how many tasks have no result, on standard error; nothing where all have one."""
+    if metrics["crashed"]:
+        crashed = metrics["crashed"]
+        print(f"{crashed} tasks crashed or hung: 'crash' in the results says why", file=sys.stderr)
+
+
 def replay_table(metrics: Mapping[str, Any], title: str) -> Table:
     """Return the numbers of a run of `latency` or `memory`, one a row."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_header=False)

@@ -18,11 +18,15 @@ class SharedCompleter(Completer):
         self._turn = threading.Lock()
 
     def complete(
-        self, request: CompletionRequest, *, cancelled: Cancelled | None = None
+        self,
+        request: CompletionRequest,
+        *,
+        stop: Callable[[str], bool] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Completion:
         """As the engine's."""
         with self._turn:
-            return super().complete(request, cancelled=cancelled)
+            return super().complete(request, stop=stop, cancelled=cancelled)
 
     def candidates(
         self, request: CompletionRequest, n: int, *, cancelled: Cancelled | None = None

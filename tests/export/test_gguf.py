@@ -8,13 +8,13 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from m31r_eval.models.llama_server import LlamaServer
 
 from m31r_core.bundle import Quant, load_bundle
 from m31r_core.engine import Engine, GenerateOptions
 from m31r_core.model import load_checkpoint
 from m31r_core.prompt import Prompt
 from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS, Tokenizer
+from m31r_eval.models.llama_server import LlamaServer
 from m31r_export.checkpoint import export_checkpoint
 
 CONTEXT = 256

@@ -15,7 +15,7 @@ from m31r_eval.commands.options import (
     workers_of,
 )
 from m31r_eval.running import METRICS
-from m31r_eval.tables import breakdown_tables, console, score_table
+from m31r_eval.tables import breakdown_tables, console, say_crashed, score_table
 from m31r_eval.tasks import read_tasks
 
 
@@ -50,4 +50,5 @@ def _run(arguments: argparse.Namespace) -> None:
         out.print(table)
     rate = 100 * metrics["original_compile_rate"]
     print(f"the original text compiles in {rate:.1f}% of them")
+    say_crashed(metrics)
     out.print(f"{arguments.out / METRICS}", highlight=False)

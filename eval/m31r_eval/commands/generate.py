@@ -17,7 +17,7 @@ from m31r_eval.commands.options import (
 from m31r_eval.generate_tasks import read_generate_tasks
 from m31r_eval.generating import GenerateSetup, run_generate
 from m31r_eval.running import METRICS
-from m31r_eval.tables import console, score_table
+from m31r_eval.tables import console, say_crashed, score_table
 
 
 def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
@@ -52,4 +52,5 @@ def _run(arguments: argparse.Namespace) -> None:
     out.print(score_table(metrics, f"{arguments.tasks.name}, {metrics['n']} tasks"))
     for verdict, count in metrics["verdicts"].items():
         print(f"{verdict}: {count}")
+    say_crashed(metrics)
     out.print(f"{arguments.out / METRICS}", highlight=False)

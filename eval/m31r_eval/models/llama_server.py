@@ -53,10 +53,12 @@ class LlamaServer:
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a request. Raises M31RError with what the server complains of."""
-        self._http.request(
-            "POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        response = self._http.getresponse()
+        try:
+            response = self._ask(path, body)
+        except (http.client.HTTPException, OSError):
+            # The server closes a connection on which nothing was said for a while.
+            self._http.close()
+            response = self._ask(path, body)
         answer: dict[str, Any] = json.loads(response.read())
         if response.status != 200:
             said = answer.get("error", answer)
@@ -74,6 +76,12 @@ class LlamaServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _ask(self, path: str, body: dict[str, Any]) -> http.client.HTTPResponse:
+        self._http.request(
+            "POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        return self._http.getresponse()
 
     def _is_ready(self) -> bool:
         try:
