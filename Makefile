@@ -25,7 +25,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export HF_HOME := $(CACHE)/huggingface
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test e2e lint fmt bench editors wheel clean
+.PHONY: help demo test e2e lint gate evaluate fmt bench editors wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## */\1|/' \
@@ -35,7 +35,7 @@ demo: $(VENV)/.base  ## install the editor runtime and complete five places of a
 	@$(BIN)/m31r-lsp doctor || true
 	@$(BIN)/m31r-lsp demo
 
-test: lint  ## install everything, then lint, type-check and run the tests
+test: lint gate  ## install everything, then lint, type-check, judge the bundle, run the tests
 	@scripts/install-editors $(EDITORS) || echo "the tests of what is missing are skipped"
 	XDG_CACHE_HOME=$(CACHE) $(BIN)/pytest $(PYTEST_ARGS)
 
@@ -48,6 +48,13 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+
+gate: $(VENV)/.dev  ## judge the bundle that ships by the numbers in eval/gate (3 minutes)
+	$(BIN)/m31r-eval suites configs/eval/gate.toml --out build/gate --against eval/gate
+
+evaluate: $(VENV)/.dev  ## run every evaluation suite on the bundle; runs/all/report.html is the report
+	$(BIN)/m31r-eval suites configs/eval/all.toml --out runs/all
+	$(BIN)/m31r-eval report runs/all
 
 fmt: $(VENV)/.dev  ## format the Python code and mend what ruff can
 	$(BIN)/ruff check --fix-only .

@@ -249,9 +249,7 @@ def test_a_compiler_answers_as_the_protocol_says(compiler: CrateCompiler) -> Non
     broken = {"src/book.rs": BOOK.replace("String", "Strin").encode()}
     compiler.over(broken)
     try:
-        assert [error.code for error in compiler.errors] == ["E0425"] or [
-            error.code for error in compiler.errors
-        ] == ["E0412"]
+        assert compiler.errors[0].code in ("E0412", "E0425")
         fixed = {"src/book.rs": BOOK.encode()}
         verdict = compiler.check(fixed, Deadline(60.0))
         assert (verdict.new, len(verdict.gone)) == ((), 1)

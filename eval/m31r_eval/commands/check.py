@@ -8,12 +8,15 @@ from m31r_core import cli
 from m31r_eval.checking import CheckSetup, run_check
 from m31r_eval.commands.options import (
     add_crates,
+    add_only,
     add_run,
+    chosen_tasks,
     contestants_of,
     crate_pool,
     settings_of,
     workers_of,
 )
+from m31r_eval.measures import crate_of
 from m31r_eval.running import METRICS
 from m31r_eval.tables import breakdown_tables, console, say_crashed, score_table
 from m31r_eval.tasks import read_tasks
@@ -30,12 +33,15 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
     )
     add_run(command)
     add_crates(command)
+    add_only(command)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     contestants = contestants_of(arguments, settings)
-    task_file = read_tasks(arguments.tasks, arguments.limit)
+    task_file = chosen_tasks(
+        read_tasks(arguments.tasks), arguments, lambda task: crate_of(task.path)
+    )
     with crate_pool(arguments, settings) as pool:
         metrics = run_check(
             task_file,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,10 @@ from m31r_eval.contestants import Contestants
 from m31r_eval.crates import CratePool, unpack
 from m31r_eval.models import parse_model
 from m31r_eval.settings import Settings
+from m31r_eval.tasks import Task, TaskFile
 
 T = TypeVar("T")
+TaskT = TypeVar("TaskT", bound=Task)
 
 MODELS = "DIR, gguf:FILE, hf:DIR, ngram:FILE, copy, reference or empty"
 
@@ -106,6 +108,32 @@ def add_crates(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where crates are built, to be used again; default: a temporary folder",
     )
+
+
+def add_only(command: argparse.ArgumentParser) -> None:
+    """Add which crates' tasks are run."""
+    command.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="CRATE",
+        help="only tasks in this folder of the source; may be given again",
+    )
+
+
+def chosen_tasks(
+    task_file: TaskFile[TaskT], arguments: argparse.Namespace, crate: Callable[[TaskT], str | None]
+) -> TaskFile[TaskT]:
+    """Return the first `--limit` tasks of the crates `--only`; all crates where none is named.
+
+    Raises ConfigError where none is left.
+    """
+    tasks = [
+        task for task in task_file.tasks if not arguments.only or crate(task) in arguments.only
+    ]
+    if not tasks:
+        raise ConfigError(f"{arguments.tasks}: no task is in {', '.join(arguments.only)}")
+    return replace(task_file, tasks=tuple(tasks[: arguments.limit]))
 
 
 @contextmanager

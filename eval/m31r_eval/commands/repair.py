@@ -13,8 +13,10 @@ from m31r_core.errors import ConfigError
 from m31r_core.repair.search import RepairLimits
 from m31r_eval.commands.options import (
     add_crates,
+    add_only,
     add_run,
     changed,
+    chosen_tasks,
     crate_pool,
     positive,
     settings_of,
@@ -44,6 +46,7 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
         help="rank and propose with a bundle; or reference, empty; default: no model",
     )
     add_crates(command)
+    add_only(command)
     command.add_argument("--seconds", type=positive, metavar="N", help="for one task; default: 10")
     command.add_argument("--checks", type=positive, metavar="N", help="for one task; default: 200")
     command.add_argument(
@@ -56,7 +59,7 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     repair = changed(settings.repair, seconds=arguments.seconds, checks=arguments.checks)
-    task_file = read_repair_tasks(arguments.tasks, arguments.limit)
+    task_file = chosen_tasks(read_repair_tasks(arguments.tasks), arguments, lambda task: task.crate)
     model = parse_model(arguments.model) if arguments.model else None
     if model is not None and model.kind not in ("bundle", "reference", "empty"):
         raise ConfigError(f"--model {arguments.model}: only bundles repair")

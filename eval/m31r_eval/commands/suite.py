@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from m31r_core import cli
+from m31r_core.bundle import find_bundle
 from m31r_core.config import load_toml
 from m31r_core.errors import ConfigError
 from m31r_eval.commands.options import positive
@@ -111,8 +112,9 @@ def _run(arguments: argparse.Namespace, commands: cli.Commands[argparse.Argument
 def _words(run: PlannedRun, plan: Plan, arguments: argparse.Namespace, work: Path) -> list[str]:
     folder = arguments.plan.parent / plan.folder
     words = [str(_plain(folder / run.tasks)), "--out", str(arguments.out / run.name)]
-    if arguments.model:
-        words += ["--model", arguments.model]
+    if arguments.model or run.suite == "repair":
+        # Repairs are also searched for without a model; here they are the bundle's.
+        words += ["--model", arguments.model or str(_plain(find_bundle()))]
     if run.limit is not None:
         words += ["--limit", str(run.limit)]
     words += ["--seed", str(arguments.seed)]
