@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from m31r_core.cargo.crate_compiler import CrateCompiler, prepare_crate
@@ -43,7 +45,7 @@ class CratePool:
         place = (self.source / folder).resolve()
         if not (place / "Cargo.toml").is_file() or place.parent != self.source.resolve():
             raise ConfigError(f"{self.source / folder}: no crate there")
-        name, _, version = folder.rpartition("-")
+        name, version = _package(place / "Cargo.toml")
         registered = version if (place / ".cargo-checksum.json").is_file() else ""
         # Builds name the files that they are of.
         work = self.work.resolve() / f"built-{self.source.name}" / folder
@@ -77,6 +79,16 @@ class OpenCrates:
         compiler.over(base)
         self._open[folder] = compiler
         return compiler
+
+
+@cache
+def _package(manifest: Path) -> tuple[str, str]:
+    """Return name and version of a package. Raises ConfigError for a manifest of none."""
+    try:
+        package = tomllib.loads(manifest.read_text(encoding="utf-8"))["package"]
+        return str(package["name"]), str(package["version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{manifest}: not the manifest of a package ({error})") from error
 
 
 def unpack(crates: Path, work: Path) -> Path:

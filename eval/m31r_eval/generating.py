@@ -234,11 +234,13 @@ class _Verdicts:
         if ran.killed_by:
             return {"verdict": "breaks a limit", "said": ran.killed_by}
         said = (ran.stderr or ran.stdout).decode(errors="replace").strip()
-        return {"verdict": "fails its tests", "said": _first_line(said)}
+        return {"verdict": "fails its tests", "said": _why(said)}
 
 
-def _first_line(said: str) -> str:
-    """Return the panic's line of what a program said: the rest has addresses and paths."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    chosen = next((line for line in lines if "panicked" in line), lines[0] if lines else "")
-    return chosen.partition(" (")[0][:MOST_SAID]
+def _why(said: str) -> str:
+    """Return the panic's message, or else the first line, of what a program said."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    panics = [i for i, line in enumerate(lines) if "panicked at" in line]
+    # The line itself names the thread by a number that is another one every time.
+    chosen = lines[panics[0] + 1 : panics[0] + 2] if panics else lines[:1]
+    return "".join(chosen)[:MOST_SAID]

@@ -241,7 +241,7 @@ def test_what_attacks_the_compiler_is_a_failure_and_the_next_check_is_right(
 
 
 def test_a_compiler_answers_as_the_protocol_says(compiler: CrateCompiler) -> None:
-    assert compiler.errors == ()
+    assert list(compiler.errors) == []
     assert compiler.paths() == ["src/book.rs", "src/lib.rs"]
     assert compiler.text("src/book.rs") == BOOK.encode()
     with pytest.raises(CargoError, match="not a file of the crate"):
@@ -249,7 +249,8 @@ def test_a_compiler_answers_as_the_protocol_says(compiler: CrateCompiler) -> Non
     broken = {"src/book.rs": BOOK.replace("String", "Strin").encode()}
     compiler.over(broken)
     try:
-        assert compiler.errors[0].code in ("E0412", "E0425")
+        codes = {error.code for error in compiler.errors}
+        assert codes in ({"E0412"}, {"E0425"})
         fixed = {"src/book.rs": BOOK.encode()}
         verdict = compiler.check(fixed, Deadline(60.0))
         assert (verdict.new, len(verdict.gone)) == ((), 1)

@@ -4,14 +4,18 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.eval.runs import kill_after, untimed
 
 from m31r_core.config import load_toml
+from m31r_core.prompt import Chunk
 from m31r_eval.cli import main
 from m31r_eval.settings import Settings
+from m31r_eval.tasks import CompleteTask, write_tasks
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eval" / "complete.toml"
 
@@ -95,6 +99,46 @@ def test_two_runs_differ_in_timings_only(
 
     assert timeless(tmp_path / "a") == timeless(tmp_path / "b")
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+
+
+def test_references_are_all_right_and_nothing_is_not(tasks_path: Path, tmp_path: Path) -> None:
+    arguments = ["--model", "reference", "--beside", "empty"]
+    assert main(["complete", str(tasks_path), "--out", str(tmp_path), *arguments]) == 0
+    summary = metrics(tmp_path)
+    empty = summary["baselines"]["empty"]
+    for name in ("exact_match", "edit_similarity", "chars_saved"):
+        assert summary[name] == 1.0
+        assert empty[name] == 0.0
+    assert summary["crashed"] == 0
+
+
+def test_a_killed_run_goes_on(
+    tasks_path: Path, bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complete(tasks_path, bundle_path, tmp_path / "whole") == 0
+    killed = tmp_path / "killed"
+    arguments = ["complete", str(tasks_path), "--model", str(bundle_path), "--out", str(killed)]
+    arguments += ["--config", str(CONFIG), "--set", "complete.max_new_tokens=12"]
+    kill_after([*arguments, "--workers", "1"], killed, records=2)
+    capsys.readouterr()
+    assert complete(tasks_path, bundle_path, killed) == 0
+    assert "tasks were done before" in capsys.readouterr().out
+    assert untimed(killed) == untimed(tmp_path / "whole")
+
+
+def test_what_other_files_say_is_measured_apart(bundle_path: Path, tmp_path: Path) -> None:
+    tasks = tmp_path / "tasks.jsonl"
+    chunk = Chunk("src/stack.rs", "pub fn push_all(&mut self, items: &[u32])")
+    alone = CompleteTask("alone", "src/lib.rs", "fn f() {\n    ", "\n}\n", "g();")
+    write_tasks(tasks, [alone, replace(alone, id="helped", middle="h();", context=(chunk,))])
+    out = tmp_path / "out"
+    assert complete(tasks, bundle_path, out, "--context", "both", "--no-simulation") == 0
+    summary = metrics(out)
+    assert summary["context_gain"]["with"]["n"] == summary["context_gain"]["without"]["n"] == 1
+    assert summary["baselines"]["without context"]["n"] == 1
+    first, second = results(out)
+    assert (first["has_context"], second["has_context"]) == (False, True)
+    assert "without context" not in first["baselines"]
 
 
 def test_a_limit_and_no_simulation(tasks_path: Path, bundle_path: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_an_editor_says_is_recorded_and_passed_on(bundle_path: Path, tmp_pa
     command = [str(here / "m31r-eval"), "record", "--out", str(out), "--"]
     command += [str(here / "m31r-lsp"), "--model", str(bundle_path)]
     with Server(command) as server:
-        parameters = {"processId": None, "rootUri": None, "capabilities": {}}
+        parameters: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": {}}
         server.answer(server.request("initialize", parameters), 30)
         server.notify("initialized", {})
         uri = "file:///home/somebody/add/src/lib.rs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -287,3 +288,36 @@ def test_crates_that_were_trained_on_are_refused(
     assert "stack-1.0.0: trained on" in capsys.readouterr().err
     assert main(["build-suites", "--crates", str(crates), "--out", str(tmp_path / "out")]) == 2
     assert "no crates: name them with --crate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["token", "block", "body", "api"])
+def test_a_dataset_split_gives_every_kind(kind: str, dataset_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tasks.jsonl"
+    arguments = ["build-tasks", str(dataset_path), "--out", str(out), "--n", "2", "--kind", kind]
+    status = main(arguments)
+    if kind == "body":
+        # No function of the dataset is documented.
+        assert status == 1
+        return
+    assert status == 0
+    tasks = read_tasks(out).tasks
+    assert len({task.middle for task in tasks}) == 2
+    if kind != "api":
+        # In turns; nothing is called in units.
+        assert {task.path.split("/")[0] for task in tasks} == {"stack", "units"}
+    first = out.read_bytes()
+    assert main(arguments) == 0
+    assert out.read_bytes() == first
+
+
+def test_any_crate_folder_will_do(crates: Path, tmp_path: Path) -> None:
+    """A folder that is called as its author likes, and not as cargo's sources are."""
+    source = tmp_path / "mine"
+    shutil.copytree(crates / "birds-0.1.0", source / "my birds")
+    source.chmod(0o755)
+    arguments = ["build-suites", "--crates", str(source), "--crate", "my birds", "--workers", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    path = tmp_path / "out" / "line.jsonl.xz"
+    run = ["check", str(path), "--crates", str(source), "--out", str(tmp_path / "run")]
+    assert main([*run, "--model", "reference", "--limit", "2"]) == 0
+    assert metrics(tmp_path / "run")["compile_rate"] == 1.0

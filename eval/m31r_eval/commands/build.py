@@ -24,7 +24,7 @@ from m31r_eval.commands.options import (
     workers_of,
 )
 from m31r_eval.converting import convert
-from m31r_eval.suites.build import Sources, build_suites
+from m31r_eval.suites.build import KINDS, Sources, build_suites, cut_dataset
 from m31r_eval.suites.packing import dependencies, pack
 from m31r_eval.tasks import write_tasks
 
@@ -36,7 +36,7 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
     build = cli.add_command(
         commands,
         "build-tasks",
-        "Cut line tasks at random cursors in the code of a dataset split.",
+        "Cut completion tasks in the code of a dataset split.",
         "m31r-eval build-tasks datasets/rust --out tasks.jsonl --n 1000 --seed 0",
         _build_tasks,
     )
@@ -45,6 +45,7 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
     build.add_argument("--n", type=positive, default=1_000, metavar="N")
     build.add_argument("--seed", type=int, default=0, metavar="S")
     build.add_argument("--split", default="test")
+    build.add_argument("--kind", choices=sorted(KINDS), default="line", help="default: line")
     add_settings(build)
 
     suites = cli.add_command(
@@ -100,18 +101,19 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
 def _build_tasks(arguments: argparse.Namespace) -> None:
     dataset = TokenDataset.open(arguments.dataset, arguments.split)
     tokenizer = Tokenizer.load(arguments.dataset / TOKENIZER)
-    tasks = build_line_tasks(
-        dataset,
-        tokenizer,
-        count=arguments.n,
-        seed=arguments.seed,
-        settings=settings_of(arguments).tasks,
-    )
+    windows = settings_of(arguments).tasks
+    count, seed = arguments.n, arguments.seed
+    if arguments.kind == "line":
+        tasks = build_line_tasks(dataset, tokenizer, count=count, seed=seed, settings=windows)
+    else:
+        tasks = cut_dataset(
+            dataset, tokenizer, arguments.kind, count=count, seed=seed, windows=windows
+        )
     if not tasks:
         where = f"{arguments.dataset}: split '{arguments.split}'"
-        raise M31RError(f"{where} has no line that a task can be cut from")
+        raise M31RError(f"{where} has no {arguments.kind} that a task can be cut from")
     write_tasks(arguments.out, tasks)
-    files = len({task.id.split("-")[0] for task in tasks})
+    files = len({task.path for task in tasks})
     print(f"{arguments.out}: {len(tasks)} tasks from {files} files")
     if len(tasks) < arguments.n:
         print(f"the split gives no more; {arguments.n} were asked for", file=sys.stderr)

@@ -10,7 +10,7 @@ from m31r_core.markup import shown
 _ROW = 24
 _LABEL = 210
 _WIDTH = 430
-_VALUE = 170
+_VALUE = 200
 _CHARACTERS = 30
 _SQUARE = 320
 _MARGIN = 44
@@ -103,12 +103,14 @@ def histogram(title: str, values: Sequence[float], unit: str) -> str:
             f'<rect class="bar" x="{_MARGIN + i * step:.1f}" y="{height - 24 - tall:.1f}" '
             f'width="{step - 1:.1f}" height="{tall:.1f}"><title>{shown(said)}</title></rect>'
         )
-    for share, name in ((0.5, "p50"), (0.95, "p95")):
+    for row, (share, name) in enumerate(((0.5, "p50"), (0.95, "p95"))):
         value = ordered[min(len(ordered) - 1, int(share * len(ordered)))]
         x = _MARGIN + (width - 2 * _MARGIN) * min(value / top, 1.0)
+        side, at = ("label", x - 4) if x > width / 2 else ("", x + 4)
         parts.append(
             f'<line class="mark" x1="{x:.1f}" y1="12" x2="{x:.1f}" y2="{height - 24}"/>'
-            f'<text x="{x + 4:.1f}" y="20">{name} {value:.1f} {shown(unit)}</text>'
+            f'<text class="{side}" x="{at:.1f}" y="{20 + 14 * row}">{name} {value:.1f} '
+            f"{shown(unit)}</text>"
         )
     parts.append(f'<text class="label" x="{_MARGIN - 6}" y="{height - 8}">0</text>')
     parts.append(

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from m31r_core.errors import M31RError
+from m31r_core.shards import TokenDataset
+from m31r_core.tokenizer import Tokenizer
 from m31r_eval.building import first_bytes, last_bytes
 from m31r_eval.crates import CratePool
 from m31r_eval.measures import length_of
 from m31r_eval.settings import SuiteSettings, TaskSettings
 from m31r_eval.suites import cutting
 from m31r_eval.suites.choosing import in_turns, unlike
-from m31r_eval.suites.code import Crate, offsets, read_crate
+from m31r_eval.suites.code import LARGEST, Crate, SourceFile, offsets, read_crate
 from m31r_eval.suites.cutting import Cut
 from m31r_eval.suites.probing import ProbeSetup, compiled
 from m31r_eval.suites.repairs import choose_broken, read_broken
@@ -132,6 +134,35 @@ def _choose(
     return [cut for cut, _ in zip(apart, range(int(_SPARE * count)), strict=False)]
 
 
+def cut_dataset(
+    dataset: TokenDataset,
+    tokenizer: Tokenizer,
+    kind: str,
+    *,
+    count: int,
+    seed: int,
+    windows: TaskSettings,
+) -> list[CompleteTask]:
+    """Return `count` tasks of `kind` of a dataset split, or as many as it has, shuffled.
+
+    Packages and lengths come in turns. Nothing says whether rustc would look there.
+    """
+    files: dict[str, list[SourceFile]] = {}
+    for i in range(len(dataset)):
+        record = dataset.record(i)
+        source = tokenizer.decode(dataset.document(i).tolist()).encode()
+        if len(source) <= LARGEST:
+            file = SourceFile(record.package or "-", record.path, source)
+            files.setdefault(file.folder, []).append(file)
+    crates = [
+        Crate(package, package, "", "", "2021", tuple(found))
+        for package, found in sorted(files.items())
+    ]
+    cuts = _choose(kind, crates, count, windows, seed)[:count]
+    random.Random(f"{seed}:{kind}").shuffle(cuts)
+    return [_task(cut, kind, windows) for cut in cuts]
+
+
 def _line(cut: Cut) -> int:
     return cut.file.source.count(b"\n", 0, cut.start)
 
@@ -166,7 +197,9 @@ def _task(cut: Cut, kind: str, settings: TaskSettings) -> CompleteTask:
     after = cut.file.source[cut.end :].decode()
     return CompleteTask(
         id=f"{kind}-{cut.file.sha256[:12]}-{cut.start}",
-        path=f"{cut.file.folder}/{cut.file.path}",
+        path=cut.file.path
+        if cut.file.path.startswith(f"{cut.file.folder}/")
+        else f"{cut.file.folder}/{cut.file.path}",
         prefix=last_bytes(before, settings.prefix_bytes),
         suffix=first_bytes(after, settings.suffix_bytes),
         middle=cut.middle,
