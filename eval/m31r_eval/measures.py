@@ -68,6 +68,7 @@ MEASURES: Mapping[Suite, tuple[Measure, ...]] = {
     "repair": (
         Measure("fixed", _of_broken("fixed")),
         Measure("solved", _of_broken("solved")),
+        Measure("restored", _of_broken("restored")),
         Measure("edit_similarity", _of_broken("edit_similarity")),
     ),
     "latency": (),

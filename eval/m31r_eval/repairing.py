@@ -144,7 +144,7 @@ def repair_task(
     """Return the line of `results.jsonl`. Raises M31RError when the tools fail.
 
     `fixed` says that the repaired program compiles and passes its tests, `solved` that it also
-    runs to exit status 0 where the reference does. Where nothing repairs it they are about the
+    runs to exit status 0 where the reference does, `restored` that it is the reference. Where nothing repairs it they are about the
     program as it came; `broken_at_start` tells those apart that compiled from the start.
     """
     with _opened(task, setup, crates) as program:
@@ -203,7 +203,7 @@ def repair_task(
 def failed_record(task: RepairTask, reason: str) -> Record:
     """Return the line of a task that gave no result; nothing in it counts as repaired."""
     nothing = {"fixed": 0, "solved": 0, "compiles": False, "passes": None, "runs": None}
-    nothing |= {"edit_similarity": None}
+    nothing |= {"restored": None, "edit_similarity": None}
     return {
         "id": task.id,
         "path": f"{task.crate}/{task.main}" if task.crate else task.main,
@@ -249,12 +249,20 @@ class _Judge:
             "compiles": compiles,
             "passes": passes,
             "runs": runs,
+            "restored": self._restored(changes),
             "edit_similarity": self.similarity(changes),
         }
 
     def reference(self) -> Record | None:
         """Return what the reference itself is worth, None where there is none."""
         return self._reference
+
+    def _restored(self, changes: Mapping[str, bytes]) -> int | None:
+        """Whether the main file is the reference's, white space at both ends aside."""
+        if self._task.fixed is None:
+            return None
+        text = self._text(changes).decode(errors="replace")
+        return int(text.strip() == self._task.fixed.strip())
 
     def similarity(self, changes: Mapping[str, bytes]) -> float | None:
         """Compare the main file with the reference's."""

@@ -92,6 +92,7 @@ def repair_table(metrics: Mapping[str, Any], title: str) -> Table:
     for name, label in (
         ("fixed", "errors at the start: compile (and pass)"),
         ("solved", "... and run as the reference does"),
+        ("restored", "... and are the reference, to the letter"),
         ("edit_similarity", "edit similarity to the reference"),
     ):
         table.add_row(label, str(metrics["n"]), _mean(metrics, name), _mean(baseline, name))
