@@ -69,6 +69,7 @@ MEASURES: Mapping[Suite, tuple[Measure, ...]] = {
         Measure("fixed", _of_broken("fixed")),
         Measure("solved", _of_broken("solved")),
         Measure("restored", _of_broken("restored")),
+        Measure("fixed_without_caution", _of_broken("fixed_without_caution")),
         Measure("edit_similarity", _of_broken("edit_similarity")),
     ),
     "latency": (),

@@ -97,7 +97,6 @@ def summarise_repairs(records: Sequence[Record], *, resamples: int, seed: int) -
         "edit_similarity_fixed": _share(
             [r["edit_similarity"] for r in ours if r["edit_similarity"] is not None]
         ),
-        "fixed_without_caution": _share([r["fixed"] and not r["cautions"] for r in broken]),
         "baseline": block([record["baseline"] for record in broken]),
         "clean_at_start": {"n": len(clean), "solved": sum(r["solved"] for r in clean)},
         "all": {
@@ -166,10 +165,14 @@ def _references(records: Sequence[Record]) -> dict[str, int]:
     }
 
 
+_ALWAYS = ("fixed", "solved", "edit_similarity", "fixed_without_caution")
+"""Measures that stand in the metrics of a run without a task, too."""
+
+
 def _means(rows: Sequence[Record], resamples: int, seed: int) -> dict[str, Any]:
     found = summarise(rows, "repair", resamples=resamples, seed=seed).as_json()
     del found["n"]
-    return {**dict.fromkeys(("fixed", "solved", "edit_similarity"), 0.0), **found}
+    return found if rows else {**dict.fromkeys(_ALWAYS, 0.0), **found}
 
 
 def _share(values: Sequence[Any]) -> float:

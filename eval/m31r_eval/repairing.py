@@ -165,6 +165,8 @@ def repair_task(
         if setup.model is not None and setup.model.kind == "reference" and task.fixed is not None:
             changes = {task.main: task.fixed.encode()}
             after = program.check(changes, Deadline(60.0)).errors
+        judged = judge.of(changes, after)
+        cautions = sorted(fix.cautions) if fix else []
         start = time.monotonic()
         theirs = apply_suggestions(program, setup.limits)
         baseline_s = time.monotonic() - start
@@ -173,13 +175,14 @@ def repair_task(
             "path": f"{task.crate}/{task.main}" if task.crate else task.main,
             "broken_at_start": int(bool(before)),
             "errors_before": _codes(before),
-            **judge.of(changes, after),
+            **judged,
             "errors_after": _codes(after),
             "reference": judge.reference(),
             "edit_similarity_before": judge.similarity({}),
             "steps": _steps(fix),
             "sources": sorted({step.source for step in fix.steps}) if fix else [],
-            "cautions": sorted(fix.cautions) if fix else [],
+            "cautions": cautions,
+            "fixed_without_caution": int(judged["fixed"] and not cautions),
             "checks": watched.checks,
             "cut": bool(after) and seconds >= setup.limits.seconds,
             **({"crash": crash} if crash else {}),
@@ -216,6 +219,7 @@ def failed_record(task: RepairTask, reason: str) -> Record:
         "steps": [],
         "sources": [],
         "cautions": [],
+        "fixed_without_caution": 0,
         "checks": 0,
         "cut": False,
         "crash": reason,

@@ -15,6 +15,7 @@ threshold = 0.05
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import shutil
 import time
@@ -97,16 +98,24 @@ def _run(arguments: argparse.Namespace, commands: cli.Commands[argparse.Argument
         parsed.handler(parsed)
         print(f"{run.name}: {time.monotonic() - start:.0f} s", flush=True)
         if arguments.keep:
-            kept = arguments.keep / run.name
-            kept.mkdir(parents=True, exist_ok=True)
-            for name in (RESULTS, METRICS):
-                shutil.copy(out / name, kept / name)
+            _keep(out, arguments.keep / run.name)
         if arguments.against and _fell(run, arguments, out):
             worse.append(run.name)
     shutil.rmtree(work, ignore_errors=True)
     if worse:
         print(f"worse than {arguments.against}: {', '.join(worse)}")
     return int(bool(worse))
+
+
+def _keep(out: Path, kept: Path) -> None:
+    """Write to `kept` what a comparison needs of a run: its metrics, and the numbers by task."""
+    kept.mkdir(parents=True, exist_ok=True)
+    shutil.copy(out / METRICS, kept / METRICS)
+    lines = []
+    for record in map(json.loads, (out / RESULTS).read_text(encoding="utf-8").splitlines()):
+        numbers = {key: it for key, it in record.items() if isinstance(it, int | float)}
+        lines.append(json.dumps({"id": record["id"], **numbers}) + "\n")
+    (kept / RESULTS).write_text("".join(lines), encoding="utf-8")
 
 
 def _words(run: PlannedRun, plan: Plan, arguments: argparse.Namespace, work: Path) -> list[str]:
