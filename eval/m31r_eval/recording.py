@@ -33,10 +33,14 @@ class Recorder:
         self._texts: dict[str, str] = {}
         self._events: dict[str, list[Event]] = {}
         self._opened: dict[str, float] = {}
+        self._encodings: tuple[str, ...] = ("utf-16",)
 
     def see(self, message: dict[str, Any], now: float) -> None:
         """Take in a message that the client sent at `now`, in seconds."""
         method, params = message.get("method"), message.get("params")
+        if method == "initialize" and isinstance(params, dict):
+            said = params["capabilities"].get("general", {}).get("positionEncodings")
+            self._encodings = tuple(said or self._encodings)
         if not isinstance(params, dict) or not isinstance(params.get("textDocument"), dict):
             return
         uri = params["textDocument"].get("uri")
@@ -59,7 +63,9 @@ class Recorder:
                 # No folder of this machine: the last two parts of the path.
                 parts = unquote(urlsplit(uri).path).split("/")[-2:]
                 text = self._texts[uri]
-                found.append(Trace(f"{name}-{len(found)}", "/".join(parts), text, tuple(events)))
+                here = "/".join(parts)
+                called = f"{name}-{len(found)}"
+                found.append(Trace(called, here, text, tuple(events), self._encodings))
         return found
 
 

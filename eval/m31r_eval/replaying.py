@@ -167,9 +167,10 @@ def _outcome(message: dict[str, Any]) -> str:
     return "shown" if items else "silent"
 
 
-def _start(setup: ReplaySetup) -> Server:
+def _start(setup: ReplaySetup, trace: Trace) -> Server:
     server = Server(setup.command)
-    capabilities = {"general": {"positionEncodings": ["utf-16"]}}
+    # The server then chooses what it chose when the session was recorded.
+    capabilities = {"general": {"positionEncodings": list(trace.encodings)}}
     parameters = {"processId": None, "rootUri": None, "capabilities": capabilities}
     try:
         server.answer(server.request("initialize", parameters), setup.settings.answer_s)
@@ -182,7 +183,7 @@ def _start(setup: ReplaySetup) -> Server:
 
 def _latency(trace: Trace, setup: ReplaySetup) -> Record:
     begin = time.perf_counter()
-    with _start(setup) as server:
+    with _start(setup, trace) as server:
         askings: list[Asking] = []
         first_ms = 0.0
         for asking in play(server, trace, _uri(trace), setup.settings, paced=True):
@@ -203,7 +204,7 @@ def _latency(trace: Trace, setup: ReplaySetup) -> Record:
 
 
 def _memory(trace: Trace, setup: ReplaySetup) -> Record:
-    with _start(setup) as server:
+    with _start(setup, trace) as server:
         pid = server.process.pid
         levels = [resident_mib(pid)]
         for number in range(setup.settings.repeats):

@@ -1,10 +1,12 @@
 """Recorded typing: what an editor told the server, and when.
 
-    {"id", "path", "text", "events": [{"at_ms", "change": [{…}]} | {"at_ms", "ask": {…}}]}
+    {"id", "path", "text", "encodings"?: ["utf-16"],
+     "events": [{"at_ms", "change": [{…}]} | {"at_ms", "ask": {…}}]}
 
-`text` is the file as it was opened; `change` holds the content changes of a didChange, `ask` the
-position and context of an inlineCompletion, both as the protocol has them. `at_ms` counts from the
-opening. `m31r-eval record` makes them of a real session.
+`text` is the file as it was opened, `encodings` what the editor counts positions in, best first;
+`change` holds the content changes of a didChange, `ask` the position and context of an
+inlineCompletion, both as the protocol has them. `at_ms` counts from the opening. `m31r-eval record`
+makes them of a real session.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Trace:
     path: str
     text: str
     events: tuple[Event, ...]
+    encodings: tuple[str, ...] = ("utf-16",)
 
     @property
     def asks(self) -> int:
@@ -47,7 +50,13 @@ class Trace:
     def as_json(self) -> dict[str, object]:
         """Return the trace as the object of its line."""
         events = [event.as_json() for event in self.events]
-        return {"id": self.id, "path": self.path, "text": self.text, "events": events}
+        return {
+            "id": self.id,
+            "path": self.path,
+            "text": self.text,
+            "encodings": list(self.encodings),
+            "events": events,
+        }
 
 
 def read_traces(path: Path, limit: int | None = None) -> TaskFile[Trace]:
@@ -64,7 +73,12 @@ def _trace(data: object) -> Trace:
     found = tuple(_event(event) for event in events)
     if not any(event.ask is not None for event in found):
         raise ValueError("no event of the trace asks for anything")
-    return Trace(string(data, "id"), string(data, "path"), string(data, "text"), found)
+    encodings = data.get("encodings", ["utf-16"])
+    if not isinstance(encodings, list) or not all(isinstance(each, str) for each in encodings):
+        raise ValueError("'encodings' must be a list of names")
+    return Trace(
+        string(data, "id"), string(data, "path"), string(data, "text"), found, tuple(encodings)
+    )
 
 
 def _event(data: object) -> Event:

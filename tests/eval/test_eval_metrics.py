@@ -78,6 +78,23 @@ def test_levenshtein_keeps_the_triangle_inequality(a: str, b: str, c: str) -> No
     assert abs(len(a) - len(b)) <= levenshtein(a, b) <= max(len(a), len(b))
 
 
+@given(words, words)
+def test_levenshtein_is_what_its_recurrence_says(a: str, b: str) -> None:
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            same = before + (left != right)
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, same)
+    assert levenshtein(a, b) == row[-1]
+
+
+def test_whole_files_are_compared_in_no_time() -> None:
+    text = "".join(chr(97 + i * i % 26) for i in range(40_000))
+    assert levenshtein("x" + text + "y", "z" + text + "w") == 2
+    assert levenshtein("a" * 20_000, "b" * 20_000) == 20_000
+
+
 def test_mean_pools_values_over_weights() -> None:
     assert mean_of([1.0, 0.0, 0.0, 1.0]) == 0.5
     assert mean_of([3.0, 0.0], [4.0, 6.0]) == 0.3

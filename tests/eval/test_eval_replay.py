@@ -95,10 +95,15 @@ def test_what_an_editor_says_is_recorded_and_passed_on(bundle_path: Path, tmp_pa
     command = [str(here / "m31r-eval"), "record", "--out", str(out), "--"]
     command += [str(here / "m31r-lsp"), "--model", str(bundle_path)]
     with Server(command) as server:
-        parameters: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": {}}
+        general = {"positionEncodings": ["utf-8", "utf-16"]}
+        parameters: dict[str, Any] = {
+            "processId": None,
+            "rootUri": None,
+            "capabilities": {"general": general},
+        }
         server.answer(server.request("initialize", parameters), 30)
         server.notify("initialized", {})
-        uri = "file:///home/somebody/add/src/lib.rs"
+        uri = "file:///projects/somebody/add/src/lib.rs"
         document = {"uri": uri, "languageId": "rust", "version": 0, "text": TEXT}
         server.notify("textDocument/didOpen", {"textDocument": document})
         for version, event in enumerate(trace().events, 1):
@@ -112,6 +117,7 @@ def test_what_an_editor_says_is_recorded_and_passed_on(bundle_path: Path, tmp_pa
                 assert "result" in answer
     (recorded,) = read_traces(out).tasks
     assert recorded.text == TEXT
+    assert recorded.encodings == ("utf-8", "utf-16")
     # Where it was typed is nobody's business.
     assert recorded.path == "src/lib.rs"
     assert "somebody" not in out.read_text()
@@ -145,6 +151,11 @@ def test_a_program_that_cannot_be_recorded(
     ("line", "complaint"),
     [
         ("[]", "a trace is a JSON object"),
+        (
+            '{"id": "a", "path": "", "text": "", "encodings": 8, "events": '
+            '[{"at_ms": 1, "ask": {"position": {}}}]}',
+            "'encodings' must be a list",
+        ),
         ('{"id": "a", "path": "", "text": "", "events": []}', "a list of events"),
         ('{"id": "a", "path": "", "text": "", "events": [{}]}', "a number 'at_ms'"),
         (

@@ -8,12 +8,15 @@ from typing import Any
 from m31r_core.errors import M31RError
 from m31r_eval.models.base import Answer, Asked, Drawn
 
+OURS = ("<|suffix|>", "<|prefix|>")
+"""Names of the tokens before suffix and prefix of our own models, in this order."""
+
 FORMATS = (
     ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
     ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
     ("<|fim_begin|>", "<|fim_hole|>", "<|fim_end|>"),
     ("<PRE>", "<SUF>", "<MID>"),
-    ("<|prefix|>", "<|suffix|>", "<|middle|>"),
+    OURS,
 )
 """Names of the tokens before prefix, suffix and middle, of the models that have them."""
 
@@ -21,7 +24,7 @@ _SHARE_OF_SUFFIX = 0.25
 
 
 class HuggingFaceModel:
-    """Fills in the middle in the order prefix, suffix, middle, on the CPU in float32."""
+    """Fills in the middle, on the CPU in float32: prefix, suffix, middle; ours suffix first."""
 
     def __init__(self, path: Path, *, threads: int | None) -> None:
         """Load it; nothing is fetched, no code of the folder runs.
@@ -32,10 +35,12 @@ class HuggingFaceModel:
         try:
             import torch
             from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+            from transformers.utils import logging
         except ImportError as error:
             raise M31RError(
                 "hf: needs PyTorch and transformers; pip install transformers"
             ) from error
+        logging.disable_progress_bar()
         if threads is not None:
             torch.set_num_threads(threads)
         self.id = f"hf:{path.resolve().name}"
@@ -50,6 +55,7 @@ class HuggingFaceModel:
         marks = next((f for f in FORMATS if all(name in known for name in f)), None)
         if marks is None:
             raise M31RError(f"{path}: no tokens to fill in the middle, such as {FORMATS[0][0]}")
+        self._is_ours = marks == OURS
         self._marks = [known[name] for name in marks]
         config = self._model.config
         self._context = int(getattr(config, "max_position_embeddings", 2048))
@@ -65,8 +71,11 @@ class HuggingFaceModel:
         room = self._context - drawn.max_new_tokens - len(self._marks)
         suffix = self._ids(asked.suffix)[: int(room * _SHARE_OF_SUFFIX)]
         prefix = self._ids(asked.prefix)[-(room - len(suffix)) :]
-        before, after, middle = self._marks
-        ids = torch.tensor([[before, *prefix, after, *suffix, middle]])
+        if self._is_ours:
+            order = [self._marks[0], *suffix, self._marks[1], *prefix]
+        else:
+            order = [self._marks[0], *prefix, self._marks[1], *suffix, self._marks[2]]
+        ids = torch.tensor([order])
         torch.manual_seed(drawn.seed)
         draws: dict[str, Any] = {"do_sample": False}
         if drawn.temperature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,12 @@ from m31r_eval.models.base import Answer, Asked, Drawn
 from m31r_eval.models.llama_server import LlamaServer
 
 CONTEXT = 4096
-"""Tokens of prompt and answer; the server cuts what is longer."""
+"""Tokens of prompt and answer, where the model has seen as many in training."""
+
+_SHARE_OF_SUFFIX = 0.25
+_SHARE_OF_OTHERS = 0.25
+_SPARE = 32
+"""Tokens for marks between the parts, and for what is cut otherwise when put together."""
 
 
 class LlamaModel:
@@ -22,11 +28,16 @@ class LlamaModel:
         self._server = LlamaServer(
             path, threads or min(4, os.cpu_count() or 1), CONTEXT, installed=True
         )
-        self._fills = True
+        settings = self._server.get("/props")["default_generation_settings"]
+        self._context = int(settings["n_ctx"])
+        self._fills = False
+        with contextlib.suppress(M31RError):
+            self._server.post("/infill", {"input_prefix": "a", "input_suffix": "b", "n_predict": 1})
+            self._fills = True
 
     def complete(self, asked: Asked, drawn: Drawn) -> Answer:
         """Return what llama.cpp writes; a line ends at its end."""
-        options = {
+        body = {
             "n_predict": drawn.max_new_tokens,
             "temperature": drawn.temperature,
             "top_p": drawn.top_p,
@@ -34,25 +45,36 @@ class LlamaModel:
             "cache_prompt": True,
             "stop": ["\n"] if asked.whole_line else [],
         }
-        if self._fills:
-            extra = [{"filename": chunk.path, "text": chunk.text} for chunk in asked.context]
-            body = {
-                **options,
-                "input_prefix": asked.prefix,
-                "input_suffix": asked.suffix,
-                "input_extra": extra,
-            }
-            try:
-                return _answer(self._server.post("/infill", body))
-            except M31RError as error:
-                if "nfill" not in str(error):
-                    raise
-                self._fills = False
-        return _answer(self._server.post("/completion", {**options, "prompt": asked.prefix}))
+        room = self._context - drawn.max_new_tokens - _SPARE
+        if not self._fills:
+            prompt = self._fit(asked.prefix, room, from_end=True)
+            return _answer(self._server.post("/completion", {**body, "prompt": prompt}))
+        suffix = self._fit(asked.suffix, int(room * _SHARE_OF_SUFFIX))
+        others = [
+            {"filename": chunk.path, "text": self._fit(chunk.text, int(room * _SHARE_OF_OTHERS))}
+            for chunk in asked.context[:1]
+        ]
+        left = room - self._count(suffix) - sum(self._count(each["text"]) for each in others)
+        more = {
+            "input_prefix": self._fit(asked.prefix, left, from_end=True),
+            "input_suffix": suffix,
+            "input_extra": others,
+        }
+        return _answer(self._server.post("/infill", {**body, **more}))
 
     def close(self) -> None:
         """End the server."""
         self._server.close()
+
+    def _count(self, text: str) -> int:
+        return len(self._server.post("/tokenize", {"content": text})["tokens"]) if text else 0
+
+    def _fit(self, text: str, tokens: int, *, from_end: bool = False) -> str:
+        """Return the beginning of `text`, or its end, that has at most `tokens` tokens."""
+        while text and (count := self._count(text)) > tokens:
+            length = int(len(text) * tokens / count * 0.95)
+            text = text[len(text) - length :] if from_end else text[:length]
+        return text
 
 
 def _answer(said: dict[str, object]) -> Answer:

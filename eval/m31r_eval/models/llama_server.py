@@ -53,18 +53,11 @@ class LlamaServer:
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a request. Raises M31RError with what the server complains of."""
-        try:
-            response = self._ask(path, body)
-        except (http.client.HTTPException, OSError):
-            # The server closes a connection on which nothing was said for a while.
-            self._http.close()
-            response = self._ask(path, body)
-        answer: dict[str, Any] = json.loads(response.read())
-        if response.status != 200:
-            said = answer.get("error", answer)
-            said = said.get("message", said) if isinstance(said, dict) else said
-            raise M31RError(f"llama.cpp's server: {path}: {said}")
-        return answer
+        return self._must("POST", path, json.dumps(body).encode())
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return what the server says of itself. Raises M31RError as `post`."""
+        return self._must("GET", path, None)
 
     def close(self) -> None:
         """End the process."""
@@ -77,10 +70,22 @@ class LlamaServer:
             self._process.kill()
             self._process.wait()
 
-    def _ask(self, path: str, body: dict[str, Any]) -> http.client.HTTPResponse:
-        self._http.request(
-            "POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+    def _must(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        try:
+            response = self._ask(method, path, body)
+        except (http.client.HTTPException, OSError):
+            # The server closes a connection on which nothing was said for a while.
+            self._http.close()
+            response = self._ask(method, path, body)
+        answer: dict[str, Any] = json.loads(response.read())
+        if response.status != 200:
+            said = answer.get("error", answer)
+            said = said.get("message", said) if isinstance(said, dict) else said
+            raise M31RError(f"llama.cpp's server: {path}: {said}")
+        return answer
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> http.client.HTTPResponse:
+        self._http.request(method, path, body, {"Content-Type": "application/json"})
         return self._http.getresponse()
 
     def _is_ready(self) -> bool:
