@@ -17,7 +17,7 @@ from m31r_core.cargo.process import CargoError, Deadline
 from m31r_core.errors import ConfigError, M31RError
 from m31r_eval.contestants import Contestants
 from m31r_eval.crates import CratePool, OpenCrates, prepare
-from m31r_eval.measures import break_down, crate_of, length_of, summarise
+from m31r_eval.measures import TEXT_KEYS, break_down, crate_of, summarise
 from m31r_eval.metrics import exact_match, kept, percentiles
 from m31r_eval.models import Asked, Drawn, Model
 from m31r_eval.running import Crew, Record, digest_of, finish, run_tasks
@@ -230,11 +230,7 @@ def summarise_checks(records: Sequence[Record], resamples: int, seed: int) -> Re
         },
         "by": break_down(
             records,
-            {
-                "kind": lambda record: str(record["kind"]),
-                "length": lambda record: length_of(record["middle"]),
-                "crate": lambda record: crate_of(record["path"]),
-            },
+            TEXT_KEYS,
             "check",
             resamples=resamples,
             seed=seed,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from m31r_eval.contestants import Contestants
 from m31r_eval.keystrokes import Typing, simulate
-from m31r_eval.measures import break_down, crate_of, length_of, summarise
+from m31r_eval.measures import TEXT_KEYS, break_down, summarise
 from m31r_eval.metrics import expected_calibration_error, percentiles, reliability
 from m31r_eval.models import Answer, Asked, Drawn, Model
 from m31r_eval.running import Crew, Record, digest_of, finish, run_tasks
@@ -161,11 +161,7 @@ def summarise_completions(records: Sequence[Record], resamples: int, seed: int) 
         **_context_gain(records, of),
         "by": break_down(
             records,
-            {
-                "kind": lambda record: str(record["kind"]),
-                "length": lambda record: length_of(record["middle"]),
-                "crate": lambda record: crate_of(record["path"]),
-            },
+            TEXT_KEYS,
             "complete",
             resamples=resamples,
             seed=seed,

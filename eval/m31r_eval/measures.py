@@ -129,6 +129,14 @@ def crate_of(path: str) -> str:
     return path.split("/", 1)[0] if "/" in path else "-"
 
 
+TEXT_KEYS: Mapping[str, Callable[[Record], str]] = {
+    "kind": lambda record: str(record["kind"]),
+    "length": lambda record: length_of(record["middle"]),
+    "crate": lambda record: crate_of(record["path"]),
+}
+"""By what completions are told apart."""
+
+
 def break_down(
     records: Sequence[Record],
     keys: Mapping[str, Callable[[Record], str | Iterable[str]]],

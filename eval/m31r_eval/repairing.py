@@ -144,8 +144,9 @@ def repair_task(
     """Return the line of `results.jsonl`. Raises M31RError when the tools fail.
 
     `fixed` says that the repaired program compiles and passes its tests, `solved` that it also
-    runs to exit status 0 where the reference does, `restored` that it is the reference. Where nothing repairs it they are about the
-    program as it came; `broken_at_start` tells those apart that compiled from the start.
+    runs to exit status 0 where the reference does, `restored` that it is the reference. Where
+    nothing repairs it they are about the program as it came; `broken_at_start` tells those apart
+    that compiled from the start.
     """
     with _opened(task, setup, crates) as program:
         judge = _Judge(task, program, setup.run_s)

@@ -55,8 +55,12 @@ def breakdown_tables(metrics: Mapping[str, Any]) -> Iterator[Table]:
         yield table
 
 
-def say_crashed(metrics: Mapping[str, Any]) -> None:
-    """Say how many tasks have no result, on standard error; nothing where all have one."""
+def print_scores(metrics: Mapping[str, Any], tasks: str) -> None:
+    """Print the scores and their breakdowns, and on standard error how many tasks have none."""
+    out = console()
+    out.print(score_table(metrics, f"{tasks}, {metrics['n']} tasks"))
+    for table in breakdown_tables(metrics):
+        out.print(table)
     if metrics["crashed"]:
         crashed = metrics["crashed"]
         print(f"{crashed} tasks crashed or hung: 'crash' in the results says why", file=sys.stderr)

@@ -12,9 +12,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.eval.runs import metrics, results
 
 from m31r_core.cargo.program import Program
 from m31r_core.cargo.sandbox import Limits, SandboxError, find_sandbox
@@ -91,16 +91,6 @@ def run(tasks_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
     assert repair(tasks_path, out) == 0
     return out
-
-
-def results(out: Path) -> dict[str, dict[str, Any]]:
-    lines = (out / "results.jsonl").read_text().splitlines()
-    return {record["id"]: record for record in map(json.loads, lines)}
-
-
-def metrics(out: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((out / "metrics.json").read_text())
-    return loaded
 
 
 def test_a_repaired_program_compiles_runs_and_is_shown(run: Path) -> None:

@@ -18,7 +18,7 @@ from m31r_eval.commands.options import (
 )
 from m31r_eval.measures import crate_of
 from m31r_eval.running import METRICS
-from m31r_eval.tables import breakdown_tables, console, say_crashed, score_table
+from m31r_eval.tables import print_scores
 from m31r_eval.tasks import read_tasks
 
 
@@ -50,11 +50,7 @@ def _run(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             workers=workers_of(arguments),
         )
-    out = console()
-    out.print(score_table(metrics, f"{arguments.tasks.name}, {metrics['n']} tasks"))
-    for table in breakdown_tables(metrics):
-        out.print(table)
+    print_scores(metrics, arguments.tasks.name)
     rate = 100 * metrics["original_compile_rate"]
     print(f"the original text compiles in {rate:.1f}% of them")
-    say_crashed(metrics)
-    out.print(f"{arguments.out / METRICS}", highlight=False)
+    print(arguments.out / METRICS)

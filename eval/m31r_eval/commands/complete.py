@@ -9,7 +9,7 @@ from m31r_eval.commands.options import add_run, contestants_of, settings_of, wor
 from m31r_eval.completing import CompleteSetup, run_complete
 from m31r_eval.models import ModelSpec
 from m31r_eval.running import METRICS
-from m31r_eval.tables import breakdown_tables, console, say_crashed, score_table
+from m31r_eval.tables import print_scores
 from m31r_eval.tasks import read_tasks
 
 
@@ -52,9 +52,5 @@ def _run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         workers=workers_of(arguments),
     )
-    out = console()
-    out.print(score_table(metrics, f"{arguments.tasks.name}, {metrics['n']} tasks"))
-    for table in breakdown_tables(metrics):
-        out.print(table)
-    say_crashed(metrics)
-    out.print(f"{arguments.out / METRICS}", highlight=False)
+    print_scores(metrics, arguments.tasks.name)
+    print(arguments.out / METRICS)

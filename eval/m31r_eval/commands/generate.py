@@ -17,7 +17,7 @@ from m31r_eval.commands.options import (
 from m31r_eval.generate_tasks import read_generate_tasks
 from m31r_eval.generating import GenerateSetup, run_generate
 from m31r_eval.running import METRICS
-from m31r_eval.tables import console, say_crashed, score_table
+from m31r_eval.tables import print_scores
 
 
 def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
@@ -48,9 +48,7 @@ def _run(arguments: argparse.Namespace) -> None:
             out=arguments.out,
             workers=workers_of(arguments),
         )
-    out = console()
-    out.print(score_table(metrics, f"{arguments.tasks.name}, {metrics['n']} tasks"))
+    print_scores(metrics, arguments.tasks.name)
     for verdict, count in metrics["verdicts"].items():
         print(f"{verdict}: {count}")
-    say_crashed(metrics)
-    out.print(f"{arguments.out / METRICS}", highlight=False)
+    print(arguments.out / METRICS)

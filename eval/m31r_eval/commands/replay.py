@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from m31r_core import cli
@@ -20,16 +22,16 @@ from m31r_eval.traces import read_traces
 
 def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
     """Add the subcommands."""
-    for name, summary in (
-        ("latency", "Play recorded typing to the real server: how long do answers take?"),
-        ("memory", "Play recorded typing again and again: how much memory does the server hold?"),
+    for name, run, summary in (
+        ("latency", run_latency, "Play recorded typing to the real server: how long are answers?"),
+        ("memory", run_memory, "Play recorded typing often: how much memory does the server hold?"),
     ):
         command = cli.add_command(
             commands,
             name,
             summary,
             f"m31r-eval {name} traces.jsonl.xz --model models/nano --out runs/{name}",
-            _latency if name == "latency" else _memory,
+            partial(_play, run=run),
         )
         command.add_argument("tasks", type=Path, metavar="TRACES.jsonl")
         command.add_argument("--model", metavar="DIR", help="default: the bundle that ships")
@@ -51,28 +53,12 @@ def add(commands: cli.Commands[argparse.ArgumentParser]) -> None:
     recorder.add_argument("command", nargs="+", metavar="COMMAND", help="the server to start")
 
 
-def _latency(arguments: argparse.Namespace) -> None:
+def _play(arguments: argparse.Namespace, run: Callable[..., Record]) -> None:
     setup, model_id = _setup(arguments)
-    metrics = run_latency(
-        read_traces(arguments.tasks, arguments.limit),
-        setup,
-        model_id=model_id,
-        out=arguments.out,
-        seed=arguments.seed,
-    )
-    _show(arguments, metrics)
-
-
-def _memory(arguments: argparse.Namespace) -> None:
-    setup, model_id = _setup(arguments)
-    metrics = run_memory(
-        read_traces(arguments.tasks, arguments.limit),
-        setup,
-        model_id=model_id,
-        out=arguments.out,
-        seed=arguments.seed,
-    )
-    _show(arguments, metrics)
+    traces = read_traces(arguments.tasks, arguments.limit)
+    metrics = run(traces, setup, model_id=model_id, out=arguments.out, seed=arguments.seed)
+    console().print(replay_table(metrics, f"{arguments.tasks.name}, {metrics['n']} traces"))
+    print(arguments.out / METRICS)
 
 
 def _setup(arguments: argparse.Namespace) -> tuple[ReplaySetup, str]:
@@ -86,11 +72,6 @@ def _setup(arguments: argparse.Namespace) -> tuple[ReplaySetup, str]:
         raise ConfigError(f"--model {arguments.model}: the server runs bundles; see --server")
     command = (sys.executable, "-m", "m31r_lsp", "--model", str(model.path.resolve()))
     return ReplaySetup(command, settings.replay), identify(model)[0]
-
-
-def _show(arguments: argparse.Namespace, metrics: Record) -> None:
-    console().print(replay_table(metrics, f"{arguments.tasks.name}, {metrics['n']} traces"))
-    console().print(f"{arguments.out / METRICS}", highlight=False)
 
 
 def _record(arguments: argparse.Namespace) -> int:
