@@ -181,22 +181,25 @@ def _start(setup: ReplaySetup, trace: Trace) -> Server:
     return server
 
 
-def _latency(trace: Trace, setup: ReplaySetup) -> Record:
+def _first_answer_ms(trace: Trace, setup: ReplaySetup) -> float:
+    """Return the wall time from the start of a server to its first answer, without any pause."""
     begin = time.perf_counter()
     with _start(setup, trace) as server:
-        askings: list[Asking] = []
-        first_ms = 0.0
-        for asking in play(server, trace, _uri(trace), setup.settings, paced=True):
-            if not askings:
-                first_ms = (time.perf_counter() - begin) * 1e3
-            askings.append(asking)
+        next(play(server, trace, _uri(trace), setup.settings, paced=False))
+        return (time.perf_counter() - begin) * 1e3
+
+
+def _latency(trace: Trace, setup: ReplaySetup) -> Record:
+    first_ms = _first_answer_ms(trace, setup)
+    with _start(setup, trace) as server:
+        askings = list(play(server, trace, _uri(trace), setup.settings, paced=True))
     outcomes = [asking.outcome for asking in askings]
     return {
         "id": trace.id,
         "path": trace.path,
         "asks": trace.asks,
         "timings": {
-            "start_ms": round(first_ms, 1),
+            "first_answer_ms": round(first_ms, 1),
             "answers_ms": [round(a.milliseconds, 3) for a in askings if a.outcome != "overtaken"],
             "outcomes": {name: outcomes.count(name) for name in sorted(set(outcomes))},
         },
@@ -267,7 +270,7 @@ def _head(suite: str, task_file: TaskFile[Trace], model_id: str, seed: int) -> R
 def _summarise_latency(records: Sequence[Record], resamples: int, seed: int) -> Record:
     played = [record["timings"] for record in records if "crash" not in record]
     answers = [value for timings in played for value in timings["answers_ms"]]
-    starts = [timings["start_ms"] for timings in played]
+    starts = [timings["first_answer_ms"] for timings in played]
     outcomes: dict[str, int] = {}
     for timings in played:
         for name, count in timings["outcomes"].items():
