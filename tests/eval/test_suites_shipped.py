@@ -136,6 +136,28 @@ def test_the_gate_lets_pass_what_is_as_good_and_stops_what_fell(
     assert main([*run, "--model", "reference", "--against", str(before)]) == 0
 
 
+def test_without_a_sandbox_the_other_runs_go_on(
+    small_gate: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with small_gate.open("a") as plan:
+        plan.write('\n[[runs]]\nname = "programs"\nsuite = "generate"\ntasks = "generate.jsonl"\n')
+    # As on a machine without bubblewrap.
+    kept = tmp_path / "bin"
+    kept.mkdir()
+    for name in ("prlimit", "nice", "env", "sh", "setpriv", "cargo", "rustc", "unshare", "true"):
+        if (found := shutil.which(name)) is not None:
+            (kept / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(kept))
+    run = ["suites", str(small_gate), "--out", str(tmp_path / "out"), "--model", "empty"]
+    assert main(run) == 0
+    said = capsys.readouterr()
+    assert "programs: LEFT OUT: bubblewrap (bwrap) not found" in said.err
+    assert (tmp_path / "out" / "token" / "metrics.json").is_file()
+
+
 def test_a_gate_without_numbers_is_an_error(
     small_gate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,7 @@ import argparse
 import json
 import shlex
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Literal
 
 from m31r_core import cli
 from m31r_core.bundle import find_bundle
+from m31r_core.cargo.sandbox import SandboxError
 from m31r_core.config import load_toml
 from m31r_core.errors import ConfigError
 from m31r_eval.commands.options import positive
@@ -95,7 +97,12 @@ def _run(arguments: argparse.Namespace, commands: cli.Commands[argparse.Argument
         print(f"\n$ m31r-eval {run.suite} {shlex.join(words)}", flush=True)
         start = time.monotonic()
         parsed = commands.choices[run.suite].parse_args(words)
-        parsed.handler(parsed)
+        try:
+            parsed.handler(parsed)
+        except SandboxError as error:
+            # What was not run has not fallen; it is said, and the other runs go on.
+            print(f"{run.name}: LEFT OUT: {error}", file=sys.stderr, flush=True)
+            continue
         print(f"{run.name}: {time.monotonic() - start:.0f} s", flush=True)
         if arguments.keep:
             _keep(out, arguments.keep / run.name)
