@@ -174,7 +174,10 @@ def inserted(text: str, kind: str) -> str:
 def place_of(task: CompleteTask, pool: CratePool) -> Place:
     """Return where the task lies in its crate. Raises ConfigError where it does not."""
     folder, _, path = task.path.partition("/")
-    file = pool.crate(folder).source / path
+    source = pool.crate(folder).source
+    file = source / path
+    if not file.resolve().is_relative_to(source):
+        raise ConfigError(f"task {task.id}: {file}: not a file of the crate")
     try:
         text = file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:

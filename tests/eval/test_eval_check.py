@@ -174,6 +174,8 @@ def test_tasks_that_are_of_another_crate_are_named(
     assert "other-1.0.0: no crate there" in complaint(gone)
     out = CompleteTask("out", "../shelf-0.1.0/src/lib.rs", "", "", "x")
     assert "no crate there" in complaint(out)
+    above = CompleteTask("above", "shelf-0.1.0/../../secret", "", "", "x")
+    assert "task above: " in complaint(above)
     text = CompleteTask("text", "shelf-0.1.0/src/lib.rs", "fn ", "", "nothing")
     assert "task text: its text does not stand once in" in complaint(text)
     path = tmp_path / "tasks.jsonl"
@@ -246,6 +248,8 @@ def test_a_compiler_answers_as_the_protocol_says(compiler: CrateCompiler) -> Non
     assert compiler.text("src/book.rs") == BOOK.encode()
     with pytest.raises(CargoError, match="not a file of the crate"):
         compiler.text("../../etc/passwd")
+    with pytest.raises(CargoError, match="not a file of the crate"):
+        compiler.check({"../outside.rs": b""}, Deadline(60.0))
     broken = {"src/book.rs": BOOK.replace("String", "Strin").encode()}
     compiler.over(broken)
     try:

@@ -88,6 +88,8 @@ class Workbench:
         down how rustc is called; whatever rustc or the crate does is an ending.
         """
         files = dict(texts)
+        for path in files:
+            self.text(path)
         for path in self._laid - files.keys():
             files[path] = self.text(path)
         self._laid = set(texts)

@@ -80,11 +80,11 @@ def add_run(command: argparse.ArgumentParser, *, models: bool = True) -> None:
 
 def workers_of(arguments: argparse.Namespace) -> int:
     """Return how many processes work."""
-    return (
-        arguments.workers or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else arguments.workers or os.cpu_count() or 1
-    )
+    if arguments.workers is not None:
+        return int(arguments.workers)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def contestants_of(arguments: argparse.Namespace, settings: Settings) -> Contestants:
