@@ -47,13 +47,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import keystrokes
 from benchmarks._llama import LIBRARIES, Llama
 from benchmarks._machine import machine
-from m31r_eval.models.llama_server import LlamaServer
 
 from m31r_core.bundle import Bundle, load_bundle, shipped_bundle
 from m31r_core.engine import Engine, GenerateOptions, default_threads
 from m31r_core.engine.session import Session
 from m31r_core.prompt import Prompt, PromptBudget, build_prompt
 from m31r_core.tokenizer import NEVER_WRITTEN, SPECIALS, Tokenizer
+from m31r_eval.models.llama_server import LlamaServer
 
 ROOT = Path(__file__).parents[1]
 LENGTHS = (64, 256, 512, 1000)

@@ -7,9 +7,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from m31r_core.markup import section, shown, style, table
 from m31r_data.report.charts import Bar, bar_chart
 from m31r_data.report.facts import Amount, Facts, Reason, count, facts_of, share, short
-from m31r_core.markup import section, shown, style, table
 
 TEMPLATE = Path(__file__).with_name("page.html")
 BARS = 20
