@@ -34,6 +34,7 @@ seen.charts = await page.$$eval("svg", (all) =>
 seen.all = await shown();
 seen.count = await page.$eval("#count", (element) => element.textContent);
 seen.first = await selected();
+seen.scrolled = await page.evaluate(() => window.scrollY);
 
 // Down twice, up once, to the end.
 await page.focus("#list");
@@ -60,6 +61,11 @@ await page.selectOption("#filters [name=verdict]", "exact");
 seen.exact = await shown();
 await page.click("#list li:visible >> nth=1");
 seen.clicked = await article();
+seen.marked = await page.$eval("#task mark", (mark) => {
+  const pre = mark.closest("pre").getBoundingClientRect();
+  const box = mark.getBoundingClientRect();
+  return box.top >= pre.top - 1 && box.top <= pre.bottom;
+});
 await page.locator("#browser").scrollIntoViewIfNeeded();
 await page.screenshot({ path: screenshot, fullPage: true });
 

@@ -47,6 +47,8 @@ def test_a_reader_browses_the_tasks_with_the_keyboard(tmp_path: Path) -> None:
     assert seen["charts"] >= 10
     assert (seen["all"], seen["count"]) == (12, "12 of 12")
     assert (seen["first"], seen["second"], seen["last"]) == ("task-0", "task-1", "task-11")
+    assert seen["scrolled"] == 0
+    assert seen["marked"]
     assert "second: exact" in seen["article"]
     assert "copy: differs" in seen["article"]
     # Every middle but the first of each run is "value" more than once.

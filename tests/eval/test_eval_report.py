@@ -58,7 +58,14 @@ def a_run(folder: Path, text: str = "value") -> Path:
     head = {"suite": "complete", "model_id": EVIL, "tasks_sha256": "ab" * 32, "seed": 0}
     (folder / "metrics.json").write_text(json.dumps({**head, **summary}))
     tasks = [
-        CompleteTask(r["id"], r["path"], f"let {EVIL} = ", ";\n", r["middle"]) for r in records
+        CompleteTask(
+            r["id"],
+            r["path"],
+            "    // a long way before\n" * 40 + f"let {EVIL} = ",
+            ";\n",
+            r["middle"],
+        )
+        for r in records
     ]
     write_tasks(folder / "tasks.jsonl.xz", tasks)
     return folder

@@ -68,7 +68,7 @@ def _check(record: Mapping[str, Any], task: Mapping[str, Any]) -> Item:
         "good": bool(record["compiles"]),
         "expected": record["middle"],
         "given": record["completion"],
-        "diagnostics": [f"{each['code']}: {each['message']}" for each in record["errors"]],
+        "diagnostics": [_said(each) for each in record["errors"]],
         "others": _beside(record),
         **_crash(record),
     }
@@ -102,7 +102,7 @@ def _repair(record: Mapping[str, Any], task: Mapping[str, Any]) -> Item:
         lines = difflib.unified_diff(broken.splitlines(), fixed.splitlines(), lineterm="", n=2)
         expected = "\n".join(lines)[:_LONGEST]
     verdict = "solved" if record["solved"] else "fixed" if record["fixed"] else "not fixed"
-    said = [f"{each['code']}: {each['message']}" for each in record["errors_before"]]
+    said = [_said(each) for each in record["errors_before"]]
     return {
         "kind": record["errors_before"][0]["code"] if record["errors_before"] else "no error",
         "verdict": verdict,
@@ -127,6 +127,12 @@ def _beside(record: Mapping[str, Any]) -> list[list[str]]:
         [name, str(each["completion"]), str(each["verdict"])]
         for name, each in record["baselines"].items()
     ]
+
+
+def _said(error: Mapping[str, str]) -> str:
+    """Return an error as rustc would head it; some have no code."""
+    has_code = error["code"].startswith("E")
+    return f"{error['code']}: {error['message']}" if has_code else error["message"]
 
 
 def _crash(record: Mapping[str, Any]) -> Item:

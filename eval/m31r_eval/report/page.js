@@ -54,14 +54,20 @@ function select(row) {
   if (!row) return;
   row.setAttribute("aria-selected", "true");
   list.setAttribute("aria-activedescendant", row.id);
-  row.scrollIntoView({ block: "nearest" });
+  // The list scrolls, never the page under the reader.
+  const top = row.offsetTop - list.offsetTop;
+  if (top < list.scrollTop) list.scrollTop = top;
+  const below = top + row.offsetHeight - list.clientHeight;
+  if (below > list.scrollTop) list.scrollTop = below;
   const item = items[rows.indexOf(row)];
   const title = make("h3", `${item.run}: `);
   title.append(make("span", item.verdict, item.good ? "good" : "bad"));
   article.append(title, make("p", [item.kind, item.path, item.id].filter(Boolean).join(", "), "summary"));
   if (item.before || item.after) {
-    article.append(...block("given, in its place", "",
-      [item.before, make("mark", item.given), item.after]));
+    const mark = make("mark", item.given);
+    const [heading, pre] = block("given, in its place", "", [item.before, mark, item.after]);
+    article.append(heading, pre);
+    pre.scrollTop = mark.offsetTop - pre.offsetTop - pre.clientHeight / 3;
   } else {
     article.append(...block("given", item.given));
   }
