@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+
+def _must_be_positive(table: str, values: Mapping[str, float]) -> None:
+    """Raise ValueError naming the first key of a table that is not above 0."""
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{table}.{name} must be above 0")
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,7 @@ class CheckSettings:
     """Bootstrap resamples behind every interval."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise ValueError(f"check.{name} must be above 0")
+        _must_be_positive("check", vars(self))
 
 
 @dataclass(frozen=True)
@@ -115,9 +121,7 @@ class GenerateSettings:
             raise ValueError("generate.temperature must not be negative")
         if not 0 < self.top_p <= 1:
             raise ValueError("generate.top_p must be above 0 and at most 1")
-        for name, value in vars(self).items():
-            if name != "temperature" and value <= 0:
-                raise ValueError(f"generate.{name} must be above 0")
+        _must_be_positive("generate", {**vars(self), "temperature": 1.0})
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,7 @@ class ReplaySettings:
     """Bootstrap resamples behind every interval."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise ValueError(f"replay.{name} must be above 0")
+        _must_be_positive("replay", vars(self))
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,7 @@ class RepairSettings:
     """Bootstrap resamples behind every interval."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise ValueError(f"repair.{name} must be above 0")
+        _must_be_positive("repair", vars(self))
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,7 @@ class SuiteSettings:
     """Wall time of one check of whether a place is compiled at all."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name != "crates" and value <= 0:
-                raise ValueError(f"suites.{name} must be above 0")
+        _must_be_positive("suites", {**vars(self), "crates": 1})
 
     def count(self, kind: str) -> int:
         """Return how many tasks of `kind` are wanted."""

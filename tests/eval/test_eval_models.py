@@ -45,7 +45,6 @@ def test_no_two_models_of_one_name() -> None:
 def test_models_that_test_the_harness(kind: str, text: str) -> None:
     model = open_model(parse_model(kind), threads=1, ngram=NgramSettings())
     assert model.complete(LINE, DRAWN).text == text
-    model.close()
 
 
 @pytest.fixture(scope="module")

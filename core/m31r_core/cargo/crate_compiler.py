@@ -7,7 +7,6 @@ import queue
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from m31r_core.cargo.compiler import Verdict, compare
 from m31r_core.cargo.diagnostics import Diagnostic
@@ -17,6 +16,7 @@ from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.cargo.untrusted import UntrustedCrate, check_untrusted
 from m31r_core.cargo.workbench import Workbench, WorkbenchError
+from m31r_core.closing import Closing
 
 FIRST_S = 120.0
 """Seconds for the first run in a crate, which has no incremental state."""
@@ -45,7 +45,7 @@ def prepare_crate(
         raise WorkbenchError(f"{crate.name}: does not compile here: {why}")
 
 
-class CrateCompiler:
+class CrateCompiler(Closing):
     """Implements `Compiler` for a prepared crate with `base`, whole texts by path, laid over it.
 
     Each of `lanes` workbenches lies in a folder below `scratch`. A context manager.
@@ -74,17 +74,6 @@ class CrateCompiler:
             self._free.put(bench)
         self._warm: set[Path] = set()
         self._known: dict[bytes, tuple[Diagnostic, ...]] = {}
-
-    def __enter__(self) -> CrateCompiler:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the workbenches and remove their copies."""

@@ -12,11 +12,11 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from m31r_core.cargo.bounded import Limit, kill_group
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.watching import Ceiling
+from m31r_core.closing import Closing
 
 _STEP = 0.05
 _WATCH_EVERY = 0.2
@@ -31,7 +31,7 @@ class DialogueError(Exception):
         self.limit = limit
 
 
-class Dialogue:
+class Dialogue(Closing):
     """A command that answers frames from standard input on standard output. A context manager.
 
     It runs as `Sandbox.run` says, with the sandbox's limits but the wall clock, which each question
@@ -73,17 +73,6 @@ class Dialogue:
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
         self._next_watch = 0.0
-
-    def __enter__(self) -> Dialogue:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it and all that it started."""

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import Literal
 
 from m31r_core.cargo.bounded import Outcome, run_bounded
@@ -24,6 +23,7 @@ from m31r_core.cargo.diagnostics import Diagnostic, parse_messages
 from m31r_core.cargo.process import CargoError, Deadline
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain, find_toolchain
+from m31r_core.closing import Closing
 
 CrateType = Literal["bin", "lib"]
 MEMORY_MB = 4096
@@ -48,7 +48,7 @@ class _Lane:
         return self.folder / "source"
 
 
-class Program:
+class Program(Closing):
     """Implements `Compiler` for `files`, texts by relative path.
 
     Without a sandbox rustc reads whatever the text includes (`include_str!`), so that only trusted
@@ -93,17 +93,6 @@ class Program:
             lane.out.mkdir()
             self._lanes.put(lane)
         self._known: dict[str, tuple[Diagnostic, ...]] = {}
-
-    def __enter__(self) -> Program:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the folder."""

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from m31r_core.cargo import driver
@@ -23,6 +22,7 @@ from m31r_core.cargo.rustc_errors import errors_of
 from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.cargo.untrusted import UntrustedCrate
+from m31r_core.closing import Closing
 from m31r_core.errors import M31RError
 
 Ending = Literal["fails", "passes", "timeout", "crash"]
@@ -48,7 +48,7 @@ class Ran:
 
 
 @dataclass
-class Workbench:
+class Workbench(Closing):
     """One crate that `check_untrusted` found to compile; one run at a time. A context manager.
 
     Everything runs in the sandbox. `scratch` is a folder of ours that holds the copy whose files
@@ -62,17 +62,6 @@ class Workbench:
     _dialogue: Dialogue | None = field(default=None, repr=False)
     _cpu: float = field(default=0.0, repr=False)
     _laid: set[str] = field(default_factory=set, repr=False)
-
-    def __enter__(self) -> Workbench:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End what runs and remove the copy."""

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from m31r_core.cargo import Diagnostic
@@ -19,6 +18,7 @@ from m31r_core.cargo.sandbox import Sandbox
 from m31r_core.cargo.toolchain import Toolchain
 from m31r_core.cargo.untrusted import UntrustedCrate
 from m31r_core.cargo.workbench import Ending, Ran, Workbench, WorkbenchError
+from m31r_core.closing import Closing
 from m31r_core.errors import M31RError
 from m31r_data.compile.attribute import (
     diagnostic_alone,
@@ -63,7 +63,7 @@ class Effort:
 
 
 @dataclass
-class Laboratory:
+class Laboratory(Closing):
     """Tries mutants of one crate that `verify_crate` found to compile. A context manager.
 
     `seconds` is the time for one run of rustc, `size` the most mutants in one. Of the mutants that
@@ -85,17 +85,6 @@ class Laboratory:
 
     def __post_init__(self) -> None:
         self._bench = Workbench(self.crate, self.sandbox, self.toolchain, self.scratch)
-
-    def __enter__(self) -> Laboratory:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End what runs and remove the copy."""

@@ -56,6 +56,3 @@ class Model(Protocol):
 
     def complete(self, asked: Asked, drawn: Drawn) -> Answer:
         """Return what the model would write at the cursor."""
-
-    def close(self) -> None:
-        """End what runs for it."""

@@ -42,6 +42,3 @@ class BundleModel:
             details={"finish": generation.finish, "tokens": len(generation.ids)},
             timings_ms={"prefill": generation.prefill_ms, "decode": generation.decode_ms},
         )
-
-    def close(self) -> None:
-        """Nothing runs beside this process."""

@@ -36,6 +36,3 @@ class Ngram:
             self._cache = completer.open(*self._file)
         text = completer.complete(asked.prefix, self._cache, whole_line=asked.whole_line)
         return Answer(text)
-
-    def close(self) -> None:
-        """Nothing runs."""

@@ -97,9 +97,6 @@ class HuggingFaceModel:
         text = self._tokenizer.decode([each for each in written if each not in self._ends])
         return Answer(str(text), details={"finish": finish, "tokens": len(written)})
 
-    def close(self) -> None:
-        """Nothing runs beside this process."""
-
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids

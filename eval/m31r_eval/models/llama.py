@@ -23,7 +23,10 @@ class LlamaModel:
     """Fills in the middle where the model has tokens for it, else goes on from the left."""
 
     def __init__(self, path: Path, *, threads: int | None) -> None:
-        """Start the server. Raises M31RError without llama.cpp, or for a file it cannot load."""
+        """Start the server, which ends with this process.
+
+        Raises M31RError without llama.cpp, or for a file it cannot load.
+        """
         self.id = f"gguf:{path.stem}"
         self._server = LlamaServer(
             path, threads or min(4, os.cpu_count() or 1), CONTEXT, installed=True
@@ -61,10 +64,6 @@ class LlamaModel:
             "input_extra": others,
         }
         return _answer(self._server.post("/infill", {**body, **more}))
-
-    def close(self) -> None:
-        """End the server."""
-        self._server.close()
 
     def _count(self, text: str) -> int:
         return len(self._server.post("/tokenize", {"content": text})["tokens"]) if text else 0

@@ -18,9 +18,6 @@ class Reference:
         """Return the expected text."""
         return Answer(asked.expected)
 
-    def close(self) -> None:
-        """Nothing runs."""
-
 
 class Empty:
     """Answers nothing."""
@@ -31,9 +28,6 @@ class Empty:
         """Return the empty text."""
         return Answer("")
 
-    def close(self) -> None:
-        """Nothing runs."""
-
 
 class Copy:
     """Copies what stands behind the longest text that also stands before the cursor."""
@@ -43,6 +37,3 @@ class Copy:
     def complete(self, asked: Asked, drawn: Drawn) -> Answer:
         """Return the rest of a line of the same file."""
         return Answer(copying.complete(asked.prefix, asked.suffix))
-
-    def close(self) -> None:
-        """Nothing runs."""
