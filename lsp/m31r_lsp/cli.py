@@ -48,6 +48,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from m31r_lsp.demo import demo
 
         return demo(arguments.model)
+    if arguments.command == "stats":
+        from m31r_lsp.stats import stats
+
+        return stats(as_json=arguments.json, reset=arguments.reset)
+    if arguments.command == "schema":
+        from m31r_lsp.schema import print_schema
+
+        return print_schema()
     return _serve(arguments)
 
 
@@ -153,6 +161,10 @@ def _parser() -> argparse.ArgumentParser:
         help="accept repairs that are marked, such as 'deletes code', or all of them; repeatable",
     )
     _command(commands, "demo", "complete five places of a small crate and time each")
+    stats = _command(commands, "stats", "say how many suggestions were shown, taken and kept")
+    stats.add_argument("--json", action="store_true", help="print one JSON object")
+    stats.add_argument("--reset", action="store_true", help="forget all of it instead")
+    _command(commands, "schema", "print the JSON schema of the settings")
     return parser
 
 

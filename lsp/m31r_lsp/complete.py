@@ -91,7 +91,7 @@ def _cursor(place: Place, text: str) -> Cursor:
 
 
 def _suggest(local: Local, place: Place, cursor: Cursor, size: int) -> Suggestion:
-    reason = silence.before_asking(local.settings, size=size, deleted=False)
+    reason = silence.before_asking(local.settings, size=size, by_hand=True)
     if reason is not None:
         return Suggestion("", reason)
     root = None if local.workspace is None else local.workspace.absolute().as_posix()

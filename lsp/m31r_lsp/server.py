@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import os
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -21,6 +22,7 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from m31r_core.bundle import find_bundle, load_bundle
 from m31r_core.engine import Completer, Engine
 from m31r_core.errors import M31RError
+from m31r_lsp.acceptance import Acceptance
 from m31r_lsp.client import Abilities
 from m31r_lsp.crates import Crates
 from m31r_lsp.documents import Document, Documents, short_path
@@ -30,12 +32,16 @@ from m31r_lsp.neighbours import end_children
 from m31r_lsp.offers import Offers
 from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
+from m31r_lsp.status import StatusLine
 from m31r_lsp.suggest import Query, Suggestion, with_newlines
 from m31r_lsp.type_through import TypeThrough
 from m31r_lsp.verifier import Verifier
 from m31r_lsp.worker import Worker, call_on
 
 logger = logging.getLogger(__name__)
+
+ACCEPTED = "m31r.accepted"
+"""The command that clients run when a suggestion was taken."""
 
 _UINT_MAX = 2**31 - 1
 _PARENT_POLL_S = 5.0
@@ -57,10 +63,12 @@ class M31RProtocol(LanguageServerProtocol):
 class M31RServer(LanguageServer):
     """One client's session.
 
-    `documents` are its open files, `settings` what holds for it, `client` what the client can
-    take, `worker` the thread that writes ghost text, `shown` the suggestions that may be typed
-    through, `verifier` what asks rustc about them, `crates` what the compiler said, `offers` the
-    code actions that may still be applied. `generation` counts what happened to files on the disk.
+    `documents` are its open files, `settings` what holds for it, `toggled` the user's word on
+    ghost text before the settings', `client` what the client can take, `status` what it is told,
+    `worker` the thread that writes ghost text, `shown` the suggestions that may be typed through,
+    `acceptance` counts those that were taken, `verifier` asks rustc about them, `crates` is what
+    the compiler said, `offers` the code actions that may still be applied. `generation` counts what
+    happened to files on the disk.
     """
 
     def __init__(self, explicit_model: Path | None = None) -> None:
@@ -81,11 +89,14 @@ class M31RServer(LanguageServer):
             del self.protocol.fm.builtin_features[method]
         self.documents = Documents()
         self.settings = Settings()
+        self.status = StatusLine(self._tell_status)
         self.shown = TypeThrough()
+        self.acceptance = Acceptance(lambda: self.settings.statistics)
         self.foresight = Foresight(self)
         self.worker: Worker[list[Suggestion]] = Worker()
         self.initial_settings: Any = None
         self.editor_settings: Any = None
+        self.toggled: bool | None = None
         self.root: Path | None = None
         self.workspace_names_model = False
         self.told: frozenset[str] = frozenset()
@@ -121,6 +132,7 @@ class M31RServer(LanguageServer):
             return
         self._loaded = (workspace, settings, threads)
         self.shown.clear()
+        self.status.loading()
         loop = asyncio.get_running_loop()
 
         def load() -> None:
@@ -132,21 +144,41 @@ class M31RServer(LanguageServer):
                 )
                 engine = Engine.load(load_bundle(path), threads=threads)
             except M31RError as error:
-                message = f"M31R gives no completions: {error}"
-                logger.error(message)
-                call_on(loop, lambda: self.tell(message, types.MessageType.Error))
+                logger.error("no completions: %s", error)
+                call_on(loop, partial(self._no_model, str(error)))
             except Exception:
                 logger.exception("the model could not be loaded")
-                message = "M31R gives no completions: the model could not be loaded (see the log)"
-                call_on(loop, lambda: self.tell(message, types.MessageType.Error))
+                call_on(
+                    loop, partial(self._no_model, "the model could not be loaded (see the log)")
+                )
             else:
                 self.completer = Completer(engine)
                 self.second_model.use(engine)
-                logger.info("model %s is loaded from %s", engine.bundle.manifest.model_id, path)
+                model = engine.bundle.manifest.model_id
+                logger.info("model %s is loaded from %s", model, path)
+                call_on(loop, partial(self.status.ready, model))
 
         self.worker.cancel_all()
         self.worker.prepare(load)
         self.foresight.begin_anew()
+
+    def _no_model(self, reason: str) -> None:
+        message = f"M31R gives no completions: {reason}"
+        self.status.failed(message)
+        self.tell(message, types.MessageType.Error)
+
+    def forget_prompts(self) -> None:
+        """Have the worker drop what it has computed of prompts."""
+
+        def forget() -> None:
+            if self.completer is not None:
+                self.completer.forget()
+
+        self.worker.prepare(forget)
+
+    def _tell_status(self, status: dict[str, Any]) -> None:
+        if self.client.status:
+            self.protocol.notify("m31r/status", status)
 
     def query_at(self, document: Document, where: types.Range, by: str = "") -> Query:
         """Return what to ask the model once the range `where` has become `by`."""
@@ -255,6 +287,7 @@ class M31RServer(LanguageServer):
 
     def shutdown(self) -> None:
         """End the threads and the transport."""
+        self.acceptance.write()
         self.close_threads()
         super().shutdown()  # type: ignore[no-untyped-call]
 

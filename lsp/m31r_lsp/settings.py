@@ -13,6 +13,7 @@ from m31r_core.config import from_mapping
 from m31r_core.errors import ConfigError
 
 WORKSPACE_FILE = "m31r.toml"
+_TABLES = ("model", "completion", "context", "check")
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,23 @@ class ModelSettings:
 class CompletionSettings:
     """When to speak, and for how long.
 
-    `min_confidence` is the geometric mean of the tokens' probabilities, 0 to 1, under which the
-    model's text is not shown; `max_file_bytes` counts UTF-8; `menu_item` adds one item to the
-    editor's completion menu.
+    With `trigger` manual nothing is said unless the user asks. `blocks` offers several lines where
+    the cursor opens a block. `min_confidence` is the chance that the line is right, 0 to 1, under
+    which text is not shown; `check_names` lowers it for names that exist nowhere. `max_new_tokens`
+    is for a line, `max_block_tokens` for a block. `max_file_bytes` counts UTF-8. `max_debounce_ms`
+    is the longest wait for the next key before the model is asked, when keys come faster than
+    answers. `menu_item` adds one item to the editor's completion menu.
     """
 
     enabled: bool = True
+    trigger: Literal["automatic", "manual"] = "automatic"
     menu_item: bool = True
+    blocks: bool = True
+    check_names: bool = True
     min_confidence: float = 0.5
     max_new_tokens: int = 32
+    max_block_tokens: int = 96
+    max_debounce_ms: int = 150
     max_file_bytes: int = 1_000_000
     in_comments: bool = False
     in_strings: bool = False
@@ -43,8 +52,29 @@ class CompletionSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
             raise ValueError("'completion.min_confidence' must lie between 0 and 1")
-        if self.max_new_tokens < 1:
-            raise ValueError("'completion.max_new_tokens' must be at least 1")
+        for name in ("max_new_tokens", "max_block_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"'completion.{name}' must be at least 1")
+        if self.max_debounce_ms < 0:
+            raise ValueError("'completion.max_debounce_ms' must not be negative")
+
+
+@dataclass(frozen=True)
+class ContextSettings:
+    """What of other files is known.
+
+    `workspace` indexes the workspace's Rust files, `dependencies` reads the names that its
+    dependencies make public, from their sources on this machine. `max_index_mb` bounds the text
+    that is kept, in units of 10**6 bytes.
+    """
+
+    workspace: bool = True
+    dependencies: bool = True
+    max_index_mb: int = 16
+
+    def __post_init__(self) -> None:
+        if self.max_index_mb < 1:
+            raise ValueError("'context.max_index_mb' must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -85,13 +115,16 @@ class Settings:
     """All of it.
 
     `trusted` is the editor's word that the user trusts the workspace; `threads` are the engine's,
-    None for as many as there are cores, at most 4.
+    None for as many as there are cores, at most 4. `statistics` counts what was accepted, on this
+    machine, for `m31r-lsp stats`.
     """
 
     trusted: bool = True
     threads: int | None = None
+    statistics: bool = True
     model: ModelSettings = field(default_factory=ModelSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
+    context: ContextSettings = field(default_factory=ContextSettings)
     check: CheckSettings = field(default_factory=CheckSettings)
 
     def __post_init__(self) -> None:
@@ -142,7 +175,7 @@ def _leaves(
     source: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in source.items():
-        if isinstance(value, Mapping) and not path and key in ("model", "completion", "check"):
+        if isinstance(value, Mapping) and not path and key in _TABLES:
             yield from _leaves(value, (key,))
         elif value is not None:  # JSON's null, an editor's word for "not set"
             yield (*path, key), value

@@ -11,21 +11,33 @@ _ITEM_END = "\n}\n"
 _NEAR = 4_000
 
 
-def before_asking(settings: Settings, *, size: int, deleted: bool) -> str | None:
-    """Return why a request is not worth a look at the text, or None.
-
-    `size` is the file's length in bytes; `deleted` says that the latest edit was a deletion and
-    the user did not ask by hand.
-    """
-    completion = settings.completion
-    if not completion.enabled:
+def switched_off(settings: Settings) -> str | None:
+    """Return why there is no ghost text at all, or None."""
+    if not settings.completion.enabled:
         return "completion.enabled is false"
     if not settings.trusted:
         return "the workspace is not trusted"
+    return None
+
+
+def before_asking(
+    settings: Settings, *, size: int, deleted: bool = False, by_hand: bool = False
+) -> str | None:
+    """Return why a request is not worth a look at the text, or None.
+
+    `size` is the file's length in bytes; `deleted` says that the latest edit was a deletion, which
+    is of no matter when the user asked `by_hand`.
+    """
+    reason = switched_off(settings)
+    if reason is not None:
+        return reason
+    completion = settings.completion
+    if completion.trigger == "manual" and not by_hand:
+        return "completion.trigger is manual"
     limit = completion.max_file_bytes
     if size > limit:
         return f"the file has {size} bytes, completion.max_file_bytes is {limit}"
-    if deleted and not completion.after_deletion:
+    if deleted and not (by_hand or completion.after_deletion):
         return "the latest edit was a deletion"
     return None
 

@@ -52,7 +52,6 @@ class Verifier:
             return
         self.stop()
         spot = self._spot(document, where, by)
-        self._tell(document, "ready", None)
         if spot is not None:
             work = self._later(document, spot, cursor, text)
             self._task = asyncio.create_task(work, name=name)
@@ -71,18 +70,18 @@ class Verifier:
             seconds = self._server.settings.check.start_s
             self._task = asyncio.create_task(self._warm(spot, seconds))
             return texts
-        self._tell(document, "checking", None)
+        self._server.status.checking(document.uri)
         seconds = self._server.settings.check.completion_deadline_s
         words = await self._judge(spot, texts, seconds)
         if words is None:
-            self._tell(document, "ready", None)
+            self._server.status.judged(document.uri, None)
             return texts
         for text, word in zip(texts, words, strict=True):
             logger.debug("rustc: %s: %r", word, text)
             if word == "failed":
                 self.refused.add(document.uri, cursor, text)
         order = sorted(range(len(texts)), key=lambda i: (_ORDER[words[i]], i))
-        self._tell(document, "ready", words[order[0]])
+        self._server.status.judged(document.uri, words[order[0]])
         return [texts[i] for i in order]
 
     def _spot(self, document: Document, where: types.Range, by: str) -> Spot | None:
@@ -102,14 +101,14 @@ class Verifier:
     async def _later(self, document: Document, spot: Spot, cursor: Cursor, text: str) -> None:
         server = self._server
         await asyncio.sleep(server.settings.check.rest_s)
-        self._tell(document, "checking", None)
+        self._server.status.checking(document.uri)
         words = await self._judge(spot, [text], server.settings.check.start_s)
         word = words[0] if words else None
         logger.debug("rustc: %s: %r", word, text)
         if word == "failed":
             self.refused.add(document.uri, cursor, text)
             server.shown.forget(document.uri)
-        self._tell(document, "ready", word)
+        self._server.status.judged(document.uri, word)
 
     async def _warm(self, spot: Spot, seconds: float) -> None:
         await self._judge(spot, [], seconds)
@@ -127,11 +126,6 @@ class Verifier:
             logger.exception("the completion could not be checked")
             return None
         return words
-
-    def _tell(self, document: Document, state: str, word: Word | None) -> None:
-        if self._server.client.status:
-            params = {"state": state, "verdict": word, "uri": document.uri}
-            self._server.protocol.notify("m31r/status", params)
 
 
 def _job(

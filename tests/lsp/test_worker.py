@@ -40,18 +40,26 @@ async def begun(job: Long) -> None:
 
 
 async def test_a_newer_job_is_all_that_counts(worker: Worker[str]) -> None:
-    running = Long()
+    # It looks up only once all the others are there: none of them may be run before its turn.
+    begun, asked = threading.Event(), threading.Event()
     ran: list[int] = []
-    first = asyncio.create_task(worker.submit(0, running))
-    await begun(running)
+
+    def busy(cancelled: Cancelled) -> str:
+        begun.set()
+        assert asked.wait(30)
+        return "told to stop" if cancelled() else "not told to stop"
+
+    first = asyncio.create_task(worker.submit(0, busy))
+    assert await asyncio.to_thread(begun.wait, 30)
 
     def job(number: int, cancelled: Cancelled) -> str:
         ran.append(number)
         return str(number)
 
     waiting = [asyncio.create_task(worker.submit(i, partial(job, i))) for i in range(1, 50)]
+    await asyncio.sleep(0)
+    asked.set()
     assert await asyncio.gather(first, *waiting) == [None] * 49 + ["49"]
-    assert running.stopped.is_set()
     assert ran == [49]
 
 

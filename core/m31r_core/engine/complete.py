@@ -93,6 +93,10 @@ class Completer:
         """Compute and keep what a completion at the cursor of `request` begins with."""
         self.engine.warm(self._prompt(request), cancelled=cancelled)
 
+    def forget(self) -> None:
+        """Drop what was computed of prompts."""
+        self.engine.slots.clear()
+
     def learn(self, text: str) -> None:
         """Remember what a file says, to draft what comes again in others."""
         self.engine.drafter.workspace.learn(self.engine.tokenizer.encode(text))

@@ -50,6 +50,10 @@ class Slots:
         self._sessions.append(chosen)
         return chosen
 
+    def clear(self) -> None:
+        """Let go of all of them."""
+        self._sessions.clear()
+
     def _free(self, best: Session | None) -> Session:
         if len(self._sessions) < self.most:
             return Session(self._graph)

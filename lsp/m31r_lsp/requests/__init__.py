@@ -13,6 +13,7 @@ from m31r_lsp.requests import (
     document_save,
     document_sync,
     document_text,
+    execute_command,
     inline_completion,
 )
 
@@ -30,6 +31,7 @@ def register_all(server: M31RServer) -> None:
         completion,
         code_action,
         code_action_resolve,
+        execute_command,
     ):
         module.register(server)
     if os.environ.get("M31R_DEBUG_REQUESTS"):

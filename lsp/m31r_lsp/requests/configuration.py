@@ -10,6 +10,7 @@ from lsprotocol import types
 from pygls.uris import to_fs_path
 
 from m31r_core.errors import ConfigError
+from m31r_lsp import silence
 from m31r_lsp.client import abilities
 from m31r_lsp.documents import Encoding
 from m31r_lsp.requests import document_save
@@ -43,7 +44,7 @@ def initialize(server: M31RServer, params: types.InitializeParams) -> None:
     server.editor = params.process_id
     server.watch_parent(params.process_id)
     server.initial_settings = params.initialization_options
-    _apply(server)
+    apply(server)
 
 
 async def initialized(server: M31RServer, params: types.InitializedParams) -> None:
@@ -75,15 +76,18 @@ async def did_change_configuration(
             types.ConfigurationParams(items=[item])
         )
         settings = answers[0] if answers else None
+    before = _says_enabled(server)
     server.editor_settings = settings
-    _apply(server)
+    if _says_enabled(server) != before:
+        server.toggled = None
+    apply(server)
 
 
 def did_change_watched_files(server: M31RServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read the workspace's settings again, and know that the crate is not what it was."""
     names = {PurePosixPath(change.uri).name for change in params.changes}
     if WORKSPACE_FILE in names:
-        _apply(server)
+        apply(server)
     if names - {WORKSPACE_FILE}:
         server.generation += 1
     for change in params.changes:
@@ -98,9 +102,11 @@ def shutdown(server: M31RServer, params: None) -> None:
     """Answer what is under way before the session ends."""
     server.worker.cancel_all()
     server.stop_checks()
+    server.acceptance.write()
 
 
-def _apply(server: M31RServer) -> None:
+def apply(server: M31RServer) -> None:
+    """Lay all settings over each other again and do what follows from a change."""
     sources = {
         "initializationOptions": editor_section(server.initial_settings),
         "editor settings": editor_section(server.editor_settings),
@@ -117,6 +123,8 @@ def _apply(server: M31RServer) -> None:
             server.workspace_names_model = alone.model.path is not None
         except ConfigError as error:
             refusals.append(str(error))
+    if server.toggled is not None:
+        sources["m31r.toggle"] = {"completion": {"enabled": server.toggled}}
     settings, refused_keys = resolve(sources)
     refusals += refused_keys
     for line in refusals:
@@ -127,11 +135,16 @@ def _apply(server: M31RServer) -> None:
     if settings != server.settings:
         server.shown.clear()
     server.settings = settings
+    server.status.switched_off(silence.switched_off(settings))
     if not settings.trusted or not settings.check.enabled:
         server.stop_checks()
         server.offers.clear()
         document_save.clear(server)
     server.load_model()
+
+
+def _says_enabled(server: M31RServer) -> bool:
+    return resolve({"": editor_section(server.editor_settings)})[0].completion.enabled
 
 
 def _root(params: types.InitializeParams) -> Path | None:

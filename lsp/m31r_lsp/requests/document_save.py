@@ -13,6 +13,7 @@ from m31r_core.errors import M31RError
 from m31r_lsp.checking import buffers_around, crate_folder, why_not
 from m31r_lsp.neighbours import rust_analyzer_runs
 from m31r_lsp.server import M31RServer
+from m31r_lsp.suggest import with_newlines
 from m31r_lsp.worker import Cancelled
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ async def did_save(server: M31RServer, params: types.DidSaveTextDocumentParams) 
     """Check the crate and publish what rustc says, unless the settings leave that to others."""
     server.generation += 1
     document = server.documents.get(params.text_document.uri)
+    if document is not None:
+        server.acceptance.saved(document.uri, with_newlines(document.text))
     if document is None or server.settings.check.on_save == "off":
         return
     reason = why_not(server.settings, document)

@@ -11,7 +11,7 @@ from lsprotocol import types
 from m31r_lsp import silence
 from m31r_lsp.documents import Document
 from m31r_lsp.filters import apply_filters
-from m31r_lsp.server import M31RServer
+from m31r_lsp.server import ACCEPTED, M31RServer
 from m31r_lsp.suggest import Query, Suggestion, suggest, suggest_several
 from m31r_lsp.worker import Cancelled
 
@@ -49,13 +49,22 @@ async def inline_completion(
     else:
         text = await ghost_text(server, document, where, selected)
         texts = [text] if text else []
-    items = [
-        types.InlineCompletionItem(
-            insert_text=selected + text, filter_text=selected + text, range=where
-        )
-        for text in texts
-    ]
-    return types.InlineCompletionList(items=items)
+    return types.InlineCompletionList(
+        items=[_item(server, document, where, selected, text) for text in texts]
+    )
+
+
+def _item(
+    server: M31RServer, document: Document, where: types.Range, selected: str, text: str
+) -> types.InlineCompletionItem:
+    before = document.line_before(where.start) + selected
+    key = server.acceptance.show(document.uri, where.start.line, before, text)
+    return types.InlineCompletionItem(
+        insert_text=selected + text,
+        filter_text=selected + text,
+        range=where,
+        command=types.Command("M31R: accepted", ACCEPTED, arguments=[key]),
+    )
 
 
 async def ghost_text(server: M31RServer, document: Document, where: types.Range, by: str) -> str:
@@ -63,7 +72,7 @@ async def ghost_text(server: M31RServer, document: Document, where: types.Range,
 
     Empty for silence, whose reason is logged.
     """
-    query = _query(server, document, where, by, deleted=document.deleted)
+    query = _query(server, document, where, by)
     if query is None:
         server.verifier.stop()
         return ""
@@ -72,6 +81,7 @@ async def ghost_text(server: M31RServer, document: Document, where: types.Range,
     remembered = server.shown.lookup(uri, cursor)
     if remembered is not None:
         logger.debug("from what was shown: %r", remembered)
+        server.status.answered(uri, None)
         return apply_filters(remembered, cursor)[0]
     refused = server.verifier.refused
 
@@ -85,7 +95,7 @@ async def ghost_text(server: M31RServer, document: Document, where: types.Range,
             found = left[0] if left else Suggestion("", f"rustc refused {found.text!r} here")
         return [found]
 
-    found = await _ask(server, (uri, cursor), job)
+    found = await _ask(server, document, cursor, job)
     if not found:
         return ""
     if server.completer is not None:
@@ -100,7 +110,7 @@ async def several_ghost_texts(
 ) -> list[str]:
     """Return the texts that may follow, those that compile first."""
     server.verifier.stop()
-    query = _query(server, document, where, by, deleted=False)
+    query = _query(server, document, where, by, by_hand=True)
     if query is None:
         return []
 
@@ -109,7 +119,7 @@ async def several_ghost_texts(
             return [Suggestion("", "no model is loaded")]
         return suggest_several(server.completer, query, _SEVERAL, cancelled)
 
-    found = await _ask(server, (document.uri, query.cursor, "several"), job)
+    found = await _ask(server, document, (query.cursor, "several"), job)
     texts = [each.text for each in found or () if each.text]
     if not texts:
         return []
@@ -119,31 +129,39 @@ async def several_ghost_texts(
 
 
 def _query(
-    server: M31RServer, document: Document, where: types.Range, by: str, *, deleted: bool
+    server: M31RServer, document: Document, where: types.Range, by: str, *, by_hand: bool = False
 ) -> Query | None:
-    settings = server.settings
-    reason = silence.before_asking(settings, size=document.size, deleted=deleted)
+    reason = silence.before_asking(
+        server.settings, size=document.size, deleted=document.deleted, by_hand=by_hand
+    )
     if reason is not None:
         logger.debug("silent: %s", reason)
+        server.status.answered(document.uri, reason)
         return None
     return server.query_at(document, where, by)
 
 
 async def _ask(
-    server: M31RServer, key: Hashable, job: Callable[[Cancelled], list[Suggestion]]
+    server: M31RServer,
+    document: Document,
+    key: Hashable,
+    job: Callable[[Cancelled], list[Suggestion]],
 ) -> list[Suggestion] | None:
     """Have the model's thread do `job`; None where it fails. What it says is logged.
 
     Raises CancelledError, which the client is told, when a newer request overtakes it.
     """
+    server.status.thinking(document.uri)
     try:
-        found = await server.worker.submit(key, job)
+        found = await server.worker.submit((document.uri, key), job)
     except Exception:
         logger.exception("silent: the model failed")
+        server.status.answered(document.uri, "the model failed (see the log)")
         return None
     if found is None:
         logger.debug("silent: a newer request came")
         raise asyncio.CancelledError
+    server.status.answered(document.uri, found[0].silence if found else None)
     for each in found:
         if each.silence is not None:
             logger.debug("silent: %s", each.silence)
