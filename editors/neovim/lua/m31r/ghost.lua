@@ -1,35 +1,38 @@
---- Ghost text for Neovim 0.11, which has no inline completion of its own.
+--- Ghost text for a Neovim that has no inline completion of its own (0.11).
 ---
---- One suggestion at a time: asked for after a pause in typing, shown as virtual text at the
---- cursor, kept while the user types what it says, gone with any other change.
+--- Asked for after a pause in typing, shown as virtual text at the cursor, kept while the user
+--- types what it says, hidden while the completion menu is open, gone with any other change.
+
+local menu = require('m31r.menu')
+local suggestion = require('m31r.suggestion')
 
 local M = {}
 
 local method = 'textDocument/inlineCompletion'
 local namespace = vim.api.nvim_create_namespace('m31r.ghost')
-local AUTOMATIC = 2 -- InlineCompletionTriggerKind of LSP 3.18
+local INVOKED, AUTOMATIC = 1, 2 -- InlineCompletionTriggerKind of LSP 3.18
 
----@class m31r.Shown
----@field buffer integer
----@field client vim.lsp.Client
----@field command? lsp.Command to run when the suggestion is taken
----@field text string the whole suggestion, what is typed of it already included
----@field row integer 0-based
----@field from integer byte column where `text` begins
----@field column integer byte column of the cursor
----@field to integer byte column after what `text` replaces
----@field after integer bytes of the line behind the cursor
----@type m31r.Shown?
-local shown
+---@type m31r.Suggestion[]
+local offers = {}
+local index = 1
 ---@type { client: vim.lsp.Client, id: integer }?
 local pending
+local newest = 0
 local timer = assert(vim.uv.new_timer())
+local debounce_ms = 30
+---@type integer?
+local drawn
+
+local function hide()
+  if drawn and vim.api.nvim_buf_is_valid(drawn) then
+    vim.api.nvim_buf_clear_namespace(drawn, namespace, 0, -1)
+  end
+  drawn = nil
+end
 
 local function clear()
-  if shown and vim.api.nvim_buf_is_valid(shown.buffer) then
-    vim.api.nvim_buf_clear_namespace(shown.buffer, namespace, 0, -1)
-  end
-  shown = nil
+  hide()
+  offers, index = {}, 1
 end
 
 local function cancel()
@@ -40,87 +43,26 @@ local function cancel()
   end
 end
 
----@param text string
----@return string[]
-local function lines_of(text)
-  return vim.split(text, '\r?\n')
-end
-
---- Draw what is not typed yet behind the cursor; false when that is nothing.
----@param suggestion m31r.Shown
----@return boolean
-local function draw(suggestion)
-  clear()
-  local rest = lines_of(suggestion.text:sub(suggestion.column - suggestion.from + 1))
-  if #rest == 1 and rest[1] == '' then
+--- Draw the chosen suggestion if it still fits; nothing while the menu is open.
+---@param counted? boolean with its number
+---@return boolean whether it fits
+local function draw(counted)
+  hide()
+  local offer = offers[index]
+  if not offer or not suggestion.rest(offer) then
     return false
   end
-  local below = {}
-  for i = 2, #rest do
-    below[#below + 1] = { { rest[i], 'Comment' } }
+  if not menu.visible() then
+    drawn = offer.buffer
+    suggestion.draw(offer, namespace, counted and (' (%d/%d)'):format(index, #offers) or nil)
   end
-  vim.api.nvim_buf_set_extmark(suggestion.buffer, namespace, suggestion.row, suggestion.column, {
-    virt_text = { { rest[1], 'Comment' } },
-    virt_text_pos = 'inline',
-    virt_lines = #below > 0 and below or nil,
-  })
-  shown = suggestion
   return true
 end
 
---- Show `item` if it goes on from what stands before the cursor.
----@param client vim.lsp.Client
 ---@param buffer integer
----@param item table
-local function show(client, buffer, item)
-  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
-  row = row - 1
-  local line = vim.api.nvim_get_current_line()
-  local from, to = column, column
-  if item.range then
-    if item.range.start.line ~= row or item.range['end'].line ~= row then
-      return
-    end
-    local encoding = client.offset_encoding
-    from = vim.str_byteindex(line, encoding, item.range.start.character, false)
-    to = vim.str_byteindex(line, encoding, item.range['end'].character, false)
-  end
-  local text = type(item.insertText) == 'table' and item.insertText.value or item.insertText
-  if from > column or to < column or not vim.startswith(text, line:sub(from + 1, column)) then
-    return
-  end
-  draw({
-    buffer = buffer,
-    client = client,
-    command = item.command,
-    text = text,
-    row = row,
-    from = from,
-    column = column,
-    to = to,
-    after = #line - column,
-  })
-end
-
---- Keep the suggestion when what was typed is its own next text.
----@return boolean
-local function follow()
-  local old = shown
-  if not old or old.buffer ~= vim.api.nvim_get_current_buf() then
-    return false
-  end
-  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
-  local line = vim.api.nvim_get_current_line()
-  local same = row - 1 == old.row and column >= old.column and #line - column == old.after
-  if not same or not vim.startswith(old.text, line:sub(old.from + 1, column)) then
-    return false
-  end
-  local moved = { column = column, to = old.to + column - old.column }
-  return draw(vim.tbl_extend('force', old, moved))
-end
-
----@param buffer integer
-local function request(buffer)
+---@param kind integer
+---@param shown? fun() to do with the answer
+local function request(buffer, kind, shown)
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'm31r', method = method })[1]
   if not client or vim.api.nvim_get_current_buf() ~= buffer then
     return
@@ -129,9 +71,13 @@ local function request(buffer)
   local cursor = vim.api.nvim_win_get_cursor(0)
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   ---@diagnostic disable-next-line: inject-field
-  params.context = { triggerKind = AUTOMATIC }
+  params.context = { triggerKind = kind }
+  newest = newest + 1
+  local number = newest
   local sent, id = client:request(method, params, function(error, result)
-    pending = nil
+    if number == newest then
+      pending = nil
+    end
     local same = vim.api.nvim_get_current_buf() == buffer
       and tick == vim.api.nvim_buf_get_changedtick(buffer)
       and vim.deep_equal(cursor, vim.api.nvim_win_get_cursor(0))
@@ -139,9 +85,12 @@ local function request(buffer)
       return
     end
     clear()
-    local item = (result.items or result)[1]
-    if item then
-      show(client, buffer, item)
+    for _, item in ipairs(result.items or result) do
+      offers[#offers + 1] = suggestion.new(client, buffer, item)
+    end
+    draw(kind == INVOKED and #offers > 1)
+    if shown then
+      shown()
     end
   end, buffer)
   if sent then
@@ -149,60 +98,110 @@ local function request(buffer)
   end
 end
 
---- Put the suggestion into the buffer; false when there is none.
----@return boolean
-function M.accept()
-  local taken = shown
-  if not taken or taken.buffer ~= vim.api.nvim_get_current_buf() then
-    return false
-  end
-  cancel()
-  clear()
-  local lines = lines_of(taken.text)
-  vim.api.nvim_buf_set_text(taken.buffer, taken.row, taken.from, taken.row, taken.to, lines)
-  local column = #lines[#lines] + (#lines == 1 and taken.from or 0)
-  vim.api.nvim_win_set_cursor(0, { taken.row + #lines, column })
-  if taken.command then
-    taken.client:exec_cmd(taken.command, { bufnr = taken.buffer })
-  end
-  return true
+--- The suggestion under the cursor.
+---@return m31r.Suggestion?
+function M.current()
+  local offer = offers[index]
+  return offer and suggestion.rest(offer) and offer or nil
 end
 
---- Send the suggestion away; false when there is none.
----@return boolean
+--- Take the suggestion or a part of it.
+---@param size m31r.Size
+function M.take(size)
+  local offer = M.current()
+  if not offer then
+    return
+  end
+  cancel()
+  if suggestion.take(offer, size) then
+    clear()
+  else
+    draw()
+  end
+end
+
+--- Show the suggestion `count` further on, around the end.
+---@param count integer
+function M.select(count)
+  for _ = 1, #offers do
+    index = (index - 1 + count) % #offers + 1
+    if draw(true) then
+      return
+    end
+  end
+end
+
+---@return integer
+function M.count()
+  return #offers
+end
+
+--- Ask for several suggestions.
+---@param shown? fun() to do with the answer
+function M.ask(shown)
+  cancel()
+  request(vim.api.nvim_get_current_buf(), INVOKED, shown)
+end
+
+--- Send the suggestion away.
 function M.dismiss()
-  local there = shown ~= nil
   cancel()
   clear()
-  return there
+end
+
+--- Keep the suggestion if it still fits, else ask anew after a pause.
+---@param buffer integer
+local function changed(buffer)
+  cancel()
+  if draw() then
+    return
+  end
+  clear()
+  if menu.visible() or #vim.lsp.get_clients({ bufnr = buffer, name = 'm31r' }) == 0 then
+    return
+  end
+  timer:start(
+    debounce_ms,
+    0,
+    vim.schedule_wrap(function()
+      request(buffer, AUTOMATIC)
+    end)
+  )
+end
+
+--- Ask anew if the user is typing.
+function M.refresh()
+  M.dismiss()
+  if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' then
+    changed(vim.api.nvim_get_current_buf())
+  end
 end
 
 --- Ask while the user types.
----@param debounce_ms integer
-function M.enable(debounce_ms)
+---@param options m31r.Options
+function M.enable(options)
+  debounce_ms = options.debounce_ms
   local group = vim.api.nvim_create_augroup('m31r.ghost', {})
   vim.api.nvim_create_autocmd({ 'TextChangedI', 'CursorMovedI', 'InsertEnter' }, {
     group = group,
     callback = function(event)
-      cancel()
-      if follow() then
-        return
-      end
-      clear()
-      if #vim.lsp.get_clients({ bufnr = event.buf, name = 'm31r' }) > 0 then
-        timer:start(debounce_ms, 0, vim.schedule_wrap(function()
-          request(event.buf)
-        end))
-      end
+      changed(event.buf)
     end,
   })
-  vim.api.nvim_create_autocmd({ 'InsertLeave', 'BufLeave', 'CompleteChanged' }, {
-    group = group,
-    callback = function()
-      cancel()
-      clear()
-    end,
-  })
+  vim.api.nvim_create_autocmd(
+    { 'InsertLeave', 'BufLeave' },
+    { group = group, callback = M.dismiss }
+  )
+  local function look_again()
+    if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' then
+      changed(vim.api.nvim_get_current_buf())
+    end
+  end
+  menu.watch(group, look_again)
+  vim.api.nvim_create_autocmd(
+    'LspAttach',
+    { group = group, callback = vim.schedule_wrap(look_again) }
+  )
 end
 
 return M
