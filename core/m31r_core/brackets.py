@@ -56,6 +56,59 @@ def closed_outside(text: str) -> list[str]:
     return closers
 
 
+def unclosed(before: str, after: str) -> list[str]:
+    """Return the openers of `before` that nothing in `after` closes, outermost first.
+
+    A closer at the beginning of its line closes what was opened in a line indented as far; any
+    other, and one that finds none such, the nearest that fits. What is skipped the user has yet to
+    close.
+    """
+    openers: list[tuple[str, int]] = []
+    for index, bracket in brackets(before):
+        if bracket not in _PAIRS:
+            openers.append((bracket, _indentation(before, index)))
+        elif openers and matches(openers[-1][0], bracket):
+            openers.pop()
+    inner: list[str] = []
+    for index, bracket in brackets(after):
+        if bracket not in _PAIRS:
+            inner.append(bracket)
+        elif inner:
+            inner.pop()
+        else:
+            _close(openers, bracket, after, index)
+    return [opener for opener, _ in openers]
+
+
+def _close(openers: list[tuple[str, int]], closer: str, text: str, index: int) -> None:
+    fitting = [i for i, (opener, _) in enumerate(openers) if matches(opener, closer)]
+    line = text.rfind("\n", 0, index) + 1
+    if line and not text[line:index].strip():
+        aligned = [i for i in fitting if openers[i][1] == index - line]
+        fitting = aligned or fitting
+    if fitting:
+        del openers[fitting[-1]]
+
+
+def _indentation(text: str, index: int) -> int:
+    """Return how many blanks the line that holds `index` begins with."""
+    line = text[text.rfind("\n", 0, index) + 1 : index]
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def first_closed_outside(text: str) -> int | None:
+    """Return the index of the first closer of `text` whose opener lies before it, or None."""
+    stack: list[str] = []
+    for index, bracket in brackets(text):
+        if bracket not in _PAIRS:
+            stack.append(bracket)
+        elif not stack:
+            return index
+        else:
+            stack.pop()
+    return None
+
+
 def is_closer(bracket: str) -> bool:
     """Say whether `bracket` closes."""
     return bracket in _PAIRS

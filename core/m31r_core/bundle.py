@@ -25,6 +25,7 @@ MODEL_DATA = "model.onnx.data"
 GGUF = "model.gguf"
 TOKENIZER = "tokenizer.json"
 MODEL_CARD = "MODEL_CARD.md"
+CALIBRATION = "calibration.json"
 # 2: the graph takes several sequences at once.
 FORMAT_VERSION = 2
 
@@ -86,6 +87,11 @@ class Bundle:
     def model(self) -> Path:
         """The ONNX graph with its weights."""
         return self.path / MODEL
+
+    @property
+    def calibration(self) -> Path | None:
+        """What the model's probabilities are worth, where the bundle says it."""
+        return self.path / CALIBRATION if CALIBRATION in self.manifest.files else None
 
     @property
     def tokenizer(self) -> Path:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from m31r_core.errors import ConfigError, M31RError
 from m31r_lsp import silence
+from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.documents import short_path
 from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.ghost import Ghost
+from m31r_lsp.indexing import read_workspace
 from m31r_lsp.local import Local, load_local, workspace_of
-from m31r_lsp.suggest import Query, Suggestion, suggest, with_newlines
+from m31r_lsp.suggest import NOTHING, Query, Suggestion, suggest, with_newlines
 
 _VERIFY_S = 300.0
 
@@ -43,7 +47,7 @@ def complete(where: str, model: Path | None, *, as_json: bool, verify: bool) -> 
     found = _suggest(local, place, cursor, len(text.encode()))
     answer = _answer(found, local, load_ms)
     if verify and found.text:
-        answer |= _verdict(place, cursor, found.text)
+        answer |= _verdict(place, cursor, found.ghost)
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return 0
@@ -93,10 +97,15 @@ def _cursor(place: Place, text: str) -> Cursor:
 def _suggest(local: Local, place: Place, cursor: Cursor, size: int) -> Suggestion:
     reason = silence.before_asking(local.settings, size=size, by_hand=True)
     if reason is not None:
-        return Suggestion("", reason)
-    root = None if local.workspace is None else local.workspace.absolute().as_posix()
-    path = short_path(place.file.absolute().as_posix(), root)
-    return suggest(local.completer, Query(path, cursor, local.settings.completion))
+        return Suggestion(NOTHING, reason)
+    roots = () if local.workspace is None else (local.workspace.absolute(),)
+    path = short_path(place.file.absolute().as_posix(), roots)
+    context, known = local.settings.context, None
+    if context.workspace:
+        known = Surroundings(context.max_index_mb * 10**6)
+        deque(read_workspace(known, roots, dependencies=context.dependencies), maxlen=0)
+    query = Query(path, cursor, local.settings.completion, known)
+    return suggest(local.completer, query)
 
 
 def _answer(found: Suggestion, local: Local, load_ms: float) -> dict[str, Any]:
@@ -110,11 +119,11 @@ def _answer(found: Suggestion, local: Local, load_ms: float) -> dict[str, Any]:
     }
 
 
-def _verdict(place: Place, cursor: Cursor, text: str) -> dict[str, Any]:
+def _verdict(place: Place, cursor: Cursor, ghost: Ghost) -> dict[str, Any]:
     # Imported here: few calls need it.
     from m31r_core.cargo import Deadline, Workspace
 
-    candidate = cursor.prefix + text + cursor.suffix
+    candidate = cursor.prefix + ghost.text + cursor.suffix[ghost.swallows :]
     file = place.file.resolve()
     deadline = Deadline(_VERIFY_S)
     snapshot = Workspace(file.parent).snapshot({}, deadline)

@@ -8,7 +8,7 @@ rewrites the whole text for each change; hence this one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -71,6 +71,12 @@ class Document:
     def text(self) -> str:
         """The whole text, line ends as the editor sent them."""
         return "".join(self._lines)
+
+    @property
+    def line_end(self) -> str:
+        """How its lines end: as the first one does."""
+        first = self._lines[0]
+        return first[len(first.rstrip("\r\n")) :] or "\n"
 
     def apply(self, changes: Iterable[Change], version: int) -> None:
         """Apply the changes of one notification in order; positions past the end are clamped."""
@@ -164,14 +170,22 @@ class Documents:
         return iter(tuple(self._open.values()))
 
 
-def short_path(path: str, root: str | None) -> str:
-    """Return `path` relative to the workspace folder `root` where it lies in it."""
+def short_path(path: str, roots: Sequence[Path] = ()) -> str:
+    """Return `path` relative to the innermost of the folders `roots` that it lies in.
+
+    With its name before, where there are several of them; the file's name where it lies in none.
+    """
+    root = innermost(path, roots)
     if root is None:
         return PurePosixPath(path).name
-    try:
-        return str(PurePosixPath(path).relative_to(root))
-    except ValueError:
-        return PurePosixPath(path).name
+    inside = PurePosixPath(path).relative_to(root.as_posix())
+    return str(inside if len(roots) == 1 else root.name / inside)
+
+
+def innermost(path: str, roots: Iterable[Path]) -> Path | None:
+    """Return the innermost of the folders `roots` that `path` lies in, None for none."""
+    around = [root for root in roots if PurePosixPath(path).is_relative_to(root.as_posix())]
+    return max(around, key=lambda root: len(root.parts), default=None)
 
 
 def _file(uri: str) -> Path | None:

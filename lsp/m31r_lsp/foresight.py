@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from m31r_lsp.documents import Change, Document
-from m31r_lsp.suggest import suggest, warm
+from m31r_lsp.documents import Change, Document, short_path
+from m31r_lsp.indexing import pieces
+from m31r_lsp.suggest import suggest, warm, with_newlines
 from m31r_lsp.worker import Cancelled, call_on
 
 if TYPE_CHECKING:
@@ -25,14 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Of a workspace this much is read, each file up to its own limit.
-_MOST_FILES = 2_000
-_MOST_BYTES = 8 << 20
-_LARGEST_FILE = 256 << 10
 _MOST_PLACES = 256
-# In characters.
-_PIECE = 8_000
-_SKIPPED = ("target", "node_modules")
 # Text that comes in one edit and is longer was not typed: an accepted text, an indented newline.
 _TYPED = 1
 _LONGEST_ACCEPTED = 2_000
@@ -44,30 +36,23 @@ class Foresight:
     def __init__(self, server: M31RServer) -> None:
         """Prepare for `server`, whose settings may be read later."""
         self._server = server
-        self._known: Path | None = None
         # Where the user was last, by document.
         self._places: OrderedDict[str, types.Position] = OrderedDict()
 
     def begin_anew(self) -> None:
         """Learn everything once more, as for another model."""
-        self._known = None
         for document in self._server.documents:
             self.opened(document)
 
     def opened(self, document: Document) -> None:
         """Compute the prompt at the place where the user left the file, or at its beginning.
 
-        Learn what it says, for drafts in the others, and the others of the workspace.
+        Learn what it says, for drafts in the others.
         """
         if not self._may_help(document):
             return
         self.looked_at(document, self._places.get(document.uri, types.Position(0, 0)))
-        self._when_idle(("learn", document.uri), self._learner(_pieces(document.text)))
-        root = self._server.root
-        if root is not None and root != self._known:
-            self._known = root
-            texts = _texts(_rust_files(root))
-            self._when_idle(("learn", root), self._learner(texts, f"the files of {root}"))
+        self._when_idle(("learn", document.uri), self._learner(pieces(document.text)))
 
     def looked_at(self, document: Document, position: types.Position) -> None:
         """Compute the prompt at a place where the cursor rests."""
@@ -91,6 +76,8 @@ class Foresight:
         self._remember(document, position)
 
     def _remember(self, document: Document, position: types.Position) -> None:
+        path = short_path(document.path, self._server.roots)
+        self._server.surroundings.edited(path, with_newlines(document.text), position.line)
         self._places[document.uri] = position
         self._places.move_to_end(document.uri)
         while len(self._places) > _MOST_PLACES:
@@ -125,14 +112,14 @@ class Foresight:
         self._server.worker.when_idle(key, _safe(task))
 
     def _may_help(self, document: Document) -> bool:
-        settings = self._server.settings
+        settings = self._server.settings_of(document)
         return (
             settings.trusted
             and settings.completion.enabled
             and document.size <= settings.completion.max_file_bytes
         )
 
-    def _learner(self, texts: Iterator[str], name: str = "") -> Callable[[Cancelled], bool]:
+    def _learner(self, texts: Iterator[str]) -> Callable[[Cancelled], bool]:
         """Return a task that learns `texts`; told to stop, it goes on behind the last later."""
 
         def task(cancelled: Cancelled) -> bool:
@@ -141,49 +128,9 @@ class Foresight:
                     self._server.completer.learn(text)
                 if cancelled():
                     return False
-            if name:
-                logger.debug("%s are learnt", name)
             return True
 
         return task
-
-
-def _texts(files: Iterator[Path]) -> Iterator[str]:
-    """Yield what the readable ones of `files` hold, in pieces."""
-    for file in files:
-        try:
-            text = file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        yield from _pieces(text)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Yield `text` cut at lines: one piece takes a few milliseconds, and a request may come."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start + _PIECE) + 1 or len(text)
-        yield text[start:end]
-        start = end
-
-
-def _rust_files(root: Path) -> Iterator[Path]:
-    """Yield the Rust files of a workspace in a fixed order, hidden and built ones left out."""
-    files, size = 0, 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(x for x in folders if x not in _SKIPPED and not x.startswith("."))
-        for name in sorted(name for name in names if name.endswith(".rs")):
-            file = Path(folder, name)
-            try:
-                length = file.stat().st_size
-            except OSError:
-                continue
-            if length > _LARGEST_FILE:
-                continue
-            files, size = files + 1, size + length
-            if files > _MOST_FILES or size > _MOST_BYTES:
-                return
-            yield file
 
 
 def _end(document: Document, change: types.TextDocumentContentChangePartial) -> types.Position:

@@ -24,12 +24,15 @@ from m31r_core.engine import Completer, Engine
 from m31r_core.errors import M31RError
 from m31r_lsp.acceptance import Acceptance
 from m31r_lsp.client import Abilities
+from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.crates import Crates
-from m31r_lsp.documents import Document, Documents, short_path
+from m31r_lsp.documents import Document, Documents, innermost, short_path
 from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.foresight import Foresight
+from m31r_lsp.indexing import Indexing
 from m31r_lsp.neighbours import end_children
 from m31r_lsp.offers import Offers
+from m31r_lsp.pace import Pace
 from m31r_lsp.second_model import SecondModel
 from m31r_lsp.settings import Settings
 from m31r_lsp.status import StatusLine
@@ -65,7 +68,8 @@ class M31RServer(LanguageServer):
 
     `documents` are its open files, `settings` what holds for it, `toggled` the user's word on
     ghost text before the settings', `client` what the client can take, `status` what it is told,
-    `worker` the thread that writes ghost text, `shown` the suggestions that may be typed through,
+    `worker` the thread that writes ghost text, `pace` how long it waits for the next key,
+    `surroundings` what is known of other files, `shown` the suggestions that may be typed through,
     `acceptance` counts those that were taken, `verifier` asks rustc about them, `crates` is what
     the compiler said, `offers` the code actions that may still be applied. `generation` counts what
     happened to files on the disk.
@@ -92,13 +96,18 @@ class M31RServer(LanguageServer):
         self.status = StatusLine(self._tell_status)
         self.shown = TypeThrough()
         self.acceptance = Acceptance(lambda: self.settings.statistics)
+        self.pace = Pace()
+        self.surroundings = Surroundings(self.settings.context.max_index_mb * 10**6)
+        self.indexing = Indexing(self)
         self.foresight = Foresight(self)
         self.worker: Worker[list[Suggestion]] = Worker()
         self.initial_settings: Any = None
         self.editor_settings: Any = None
         self.toggled: bool | None = None
-        self.root: Path | None = None
-        self.workspace_names_model = False
+        # The workspace's folders, and the settings of those that have some of their own.
+        self.roots: tuple[Path, ...] = ()
+        self.settings_below: dict[Path, Settings] = {}
+        self.model_named_in: Path | None = None
         self.told: frozenset[str] = frozenset()
         self.client = Abilities()
         self.crates = Crates()
@@ -125,7 +134,7 @@ class M31RServer(LanguageServer):
 
         The user is told in one line when that fails; the server then answers with nothing.
         """
-        workspace = self.root if self.workspace_names_model else None
+        workspace = self.model_named_in
         settings = self.settings.model.path
         threads = self.settings.threads
         if self._loaded == (workspace, settings, threads):
@@ -161,6 +170,7 @@ class M31RServer(LanguageServer):
         self.worker.cancel_all()
         self.worker.prepare(load)
         self.foresight.begin_anew()
+        self.indexing.begin_anew()
 
     def _no_model(self, reason: str) -> None:
         message = f"M31R gives no completions: {reason}"
@@ -180,14 +190,26 @@ class M31RServer(LanguageServer):
         if self.client.status:
             self.protocol.notify("m31r/status", status)
 
-    def query_at(self, document: Document, where: types.Range, by: str = "") -> Query:
+    def query_at(
+        self, document: Document, where: types.Range, by: str = "", *, by_hand: bool = False
+    ) -> Query:
         """Return what to ask the model once the range `where` has become `by`."""
         cursor = Cursor(
             with_newlines(document.around(where.start)[0]) + by,
             with_newlines(document.around(where.end)[1]),
         )
-        root = None if self.root is None else self.root.as_posix()
-        return Query(short_path(document.path, root), cursor, self.settings.completion)
+        return Query(
+            short_path(document.path, self.roots),
+            cursor,
+            self.settings_of(document).completion,
+            self.surroundings if self.settings.context.workspace else None,
+            by_hand,
+        )
+
+    def settings_of(self, document: Document) -> Settings:
+        """Return what holds in a document: in its folder of the workspace."""
+        root = innermost(document.path, self.roots)
+        return self.settings if root is None else self.settings_below.get(root, self.settings)
 
     def worker_for(self, purpose: str) -> Worker[Any]:
         """Return the thread that compiles for one purpose; a newer job there overtakes an older.

@@ -42,10 +42,17 @@ def before_asking(
     return None
 
 
-def at_cursor(completion: CompletionSettings, cursor: Cursor) -> str | None:
-    """Return why nothing is said at this place in the text, or None. Parses what is near it."""
+def at_cursor(
+    completion: CompletionSettings, cursor: Cursor, *, by_hand: bool = False
+) -> str | None:
+    """Return why nothing is said at this place in the text, or None. Parses what is near it.
+
+    Asked `by_hand`, comments and strings are no reason.
+    """
     if _in_word(cursor):
         return "the cursor is inside a word"
+    if by_hand:
+        return None
     if completion.in_comments and completion.in_strings:
         return None
     before, after = _window(cursor)

@@ -13,6 +13,7 @@ from m31r_core.errors import M31RError
 from m31r_lsp.checking import buffers_around, crate_folder, why_not
 from m31r_lsp.documents import Document
 from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.ghost import Ghost
 from m31r_lsp.refused import Refused
 from m31r_lsp.verifying import Spot, Word, judge_all
 from m31r_lsp.worker import Cancelled
@@ -41,51 +42,51 @@ class Verifier:
             self._task = None
 
     def check_later(
-        self, document: Document, where: types.Range, by: str, cursor: Cursor, text: str
+        self, document: Document, where: types.Range, by: str, cursor: Cursor, ghost: Ghost
     ) -> None:
-        """Have `text`, which was shown at `where` once it had become `by`, checked in a while.
+        """Have `ghost`, which was shown at `where` once it had become `by`, checked in a while.
 
         What is under way for the same text is left to go on: editors ask twice for each key.
         """
-        name = f"{hash((document.uri, cursor, text))}"
+        name = f"{hash((document.uri, cursor, ghost))}"
         if self._task is not None and not self._task.done() and self._task.get_name() == name:
             return
         self.stop()
         spot = self._spot(document, where, by)
         if spot is not None:
-            work = self._later(document, spot, cursor, text)
+            work = self._later(document, spot, cursor, ghost)
             self._task = asyncio.create_task(work, name=name)
 
     async def best_first(
-        self, document: Document, where: types.Range, by: str, cursor: Cursor, texts: list[str]
-    ) -> list[str]:
-        """Return `texts`, those that compile first and those that do not last.
+        self, document: Document, where: types.Range, by: str, cursor: Cursor, ghosts: list[Ghost]
+    ) -> list[Ghost]:
+        """Return `ghosts`, those that compile first and those that do not last.
 
         In a crate that was never looked at they are returned as they are, and the look begins.
         """
         spot = self._spot(document, where, by)
         if spot is None:
-            return texts
+            return ghosts
         if self._server.crates.latest(spot.folder) is None:
             seconds = self._server.settings.check.start_s
             self._task = asyncio.create_task(self._warm(spot, seconds))
-            return texts
+            return ghosts
         self._server.status.checking(document.uri)
         seconds = self._server.settings.check.completion_deadline_s
-        words = await self._judge(spot, texts, seconds)
+        words = await self._judge(spot, ghosts, seconds)
         if words is None:
             self._server.status.judged(document.uri, None)
-            return texts
-        for text, word in zip(texts, words, strict=True):
-            logger.debug("rustc: %s: %r", word, text)
+            return ghosts
+        for ghost, word in zip(ghosts, words, strict=True):
+            logger.debug("rustc: %s: %r", word, ghost.text)
             if word == "failed":
-                self.refused.add(document.uri, cursor, text)
-        order = sorted(range(len(texts)), key=lambda i: (_ORDER[words[i]], i))
+                self.refused.add(document.uri, cursor, ghost.text)
+        order = sorted(range(len(ghosts)), key=lambda i: (_ORDER[words[i]], i))
         self._server.status.judged(document.uri, words[order[0]])
-        return [texts[i] for i in order]
+        return [ghosts[i] for i in order]
 
     def _spot(self, document: Document, where: types.Range, by: str) -> Spot | None:
-        settings = self._server.settings
+        settings = self._server.settings_of(document)
         folder = crate_folder(document)
         if not settings.check.completions or why_not(settings, document) or folder is None:
             return None
@@ -98,26 +99,26 @@ class Verifier:
             tuple(buffers_around(self._server, folder).items()),
         )
 
-    async def _later(self, document: Document, spot: Spot, cursor: Cursor, text: str) -> None:
+    async def _later(self, document: Document, spot: Spot, cursor: Cursor, ghost: Ghost) -> None:
         server = self._server
         await asyncio.sleep(server.settings.check.rest_s)
         self._server.status.checking(document.uri)
-        words = await self._judge(spot, [text], server.settings.check.start_s)
+        words = await self._judge(spot, [ghost], server.settings.check.start_s)
         word = words[0] if words else None
-        logger.debug("rustc: %s: %r", word, text)
+        logger.debug("rustc: %s: %r", word, ghost.text)
         if word == "failed":
-            self.refused.add(document.uri, cursor, text)
+            self.refused.add(document.uri, cursor, ghost.text)
             server.shown.forget(document.uri)
         self._server.status.judged(document.uri, word)
 
     async def _warm(self, spot: Spot, seconds: float) -> None:
         await self._judge(spot, [], seconds)
 
-    async def _judge(self, spot: Spot, texts: list[str], seconds: float) -> list[Word] | None:
-        job = partial(_job, self._server, spot, texts, seconds)
+    async def _judge(self, spot: Spot, ghosts: list[Ghost], seconds: float) -> list[Word] | None:
+        job = partial(_job, self._server, spot, ghosts, seconds)
         try:
             words: list[Word] | None = await self._server.worker_for(_THREAD).submit(
-                (spot, *texts), job
+                (spot, *ghosts), job
             )
         except M31RError as error:
             logger.debug("rustc says nothing about the completion: %s", error)
@@ -129,8 +130,8 @@ class Verifier:
 
 
 def _job(
-    server: M31RServer, spot: Spot, texts: list[str], seconds: float, cancelled: Cancelled
+    server: M31RServer, spot: Spot, ghosts: list[Ghost], seconds: float, cancelled: Cancelled
 ) -> list[Word]:
     from m31r_core.cargo.process import Deadline
 
-    return judge_all(server.crates, spot, texts, Deadline(seconds), cancelled)
+    return judge_all(server.crates, spot, ghosts, Deadline(seconds), cancelled)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from m31r_lsp.crates import Crates
+from m31r_lsp.ghost import Ghost
 
 if TYPE_CHECKING:
     from m31r_core.cargo.compiler import Verdict
@@ -36,38 +37,38 @@ class Spot:
 def judge_all(
     crates: Crates,
     spot: Spot,
-    texts: Sequence[str],
+    ghosts: Sequence[Ghost],
     deadline: Deadline,
     cancelled: Callable[[], bool],
 ) -> list[Word]:
-    """Return a word on each text; those that the time does not suffice for are unknown.
+    """Return a word on each ghost; those that the time does not suffice for are unknown.
 
     Raises CargoError when the compiler cannot look at the crate at all.
     """
     from m31r_core.cargo.process import CargoError
 
-    nothing: list[Word] = ["unknown"] * len(texts)
+    nothing: list[Word] = ["unknown"] * len(ghosts)
     findings = crates.look(spot.folder, dict(spot.buffers), deadline)
     snapshot, path = findings.snapshot, findings.path_of(spot.file)
-    if path is None or cancelled() or not texts:
+    if path is None or cancelled() or not ghosts:
         return nothing
     line = spot.before.count("\n") + 1
     if any(_hides(error, path, line) for error in snapshot.errors):
         return nothing
 
-    def word(text: str) -> Word:
+    def word(ghost: Ghost) -> Word:
         if cancelled():
             return "unknown"
         start = len(spot.before.encode())
-        candidate = (spot.before + text + spot.after).encode()
+        candidate = (spot.before + ghost.text + spot.after[ghost.swallows :]).encode()
         try:
             verdict = snapshot.check({path: candidate}, deadline)
         except CargoError:
             return "unknown"
-        return word_of(verdict, path, start, start + len(text.encode()))
+        return word_of(verdict, path, start, start + len(ghost.text.encode()))
 
-    with ThreadPoolExecutor(max(1, min(snapshot.lanes, len(texts)))) as pool:
-        return list(pool.map(word, texts))
+    with ThreadPoolExecutor(max(1, min(snapshot.lanes, len(ghosts)))) as pool:
+        return list(pool.map(word, ghosts))
 
 
 def _hides(error: Diagnostic, path: str, line: int) -> bool:

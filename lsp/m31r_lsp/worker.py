@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Generic, TypeVar
@@ -33,6 +34,7 @@ class _Ticket(Generic[T]):
         self.future: asyncio.Future[T | None] = loop.create_future()
         self.stop = Stop()
         self.waiters = 0
+        self.not_before = 0.0
 
     def overtake(self) -> None:
         """Answer with None and tell the job to stop. Call on the loop's thread."""
@@ -77,13 +79,14 @@ class Worker(Generic[T]):
         with self._wake:
             self._idle.pop(key, None)
 
-    async def submit(self, key: Hashable, job: Job[T]) -> T | None:
+    async def submit(self, key: Hashable, job: Job[T], *, delay_s: float = 0.0) -> T | None:
         """Run `job` and return its result, or None when a newer job overtook it.
 
-        A job with the key of one under way shares its result. Raises what the job raises.
-        When the waiting task is cancelled and no other waits, the job is told to stop.
+        It is begun after `delay_s` seconds. A job with the key of one under way shares its result.
+        Raises what the job raises. When the waiting task is cancelled and no other waits, the job
+        is told to stop.
         """
-        ticket = self._join(key) or self._replace(key, job)
+        ticket = self._join(key) or self._replace(key, job, delay_s)
         ticket.waiters += 1
         try:
             return await asyncio.shield(ticket.future)
@@ -124,8 +127,9 @@ class Worker(Generic[T]):
                     return ticket
         return None
 
-    def _replace(self, key: Hashable, job: Job[T]) -> _Ticket[T]:
+    def _replace(self, key: Hashable, job: Job[T], delay_s: float) -> _Ticket[T]:
         ticket = _Ticket(key, job, asyncio.get_running_loop())
+        ticket.not_before = time.monotonic() + delay_s
         with self._wake:
             for older in (self._pending, self._running):
                 if older is not None:
@@ -143,8 +147,8 @@ class Worker(Generic[T]):
         while True:
             with self._wake:
                 self._running = self._idling = None
-                while not (self._closed or self._chores or self._pending or self._idle):
-                    self._wake.wait()
+                while not (self._closed or self._chores or self._has_work()):
+                    self._wake.wait(self._seconds_left())
                 if self._closed:
                     return
                 chores, self._chores = self._chores, []
@@ -161,6 +165,16 @@ class Worker(Generic[T]):
                 self._work(ticket)
             if idle is not None:
                 self._idle_with(*idle, stop)
+
+    def _has_work(self) -> bool:
+        if self._pending is None:
+            return bool(self._idle)
+        return self._pending.stop() or self._pending.not_before <= time.monotonic()
+
+    def _seconds_left(self) -> float | None:
+        if self._pending is None:
+            return None
+        return max(self._pending.not_before - time.monotonic(), 0.0)
 
     def _idle_with(self, key: Hashable, task: Callable[[Cancelled], bool], stop: Stop) -> None:
         done = task(stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -149,6 +150,9 @@ def test_a_deletion_is_noticed() -> None:
 
 
 def test_short_path() -> None:
-    assert short_path("/home/me/crate/src/a.rs", "/home/me/crate") == "src/a.rs"
-    assert short_path("/elsewhere/a.rs", "/home/me/crate") == "a.rs"
+    crate, inner = Path("/home/me/crate"), Path("/home/me/crate/inner")
+    assert short_path("/home/me/crate/src/a.rs", [crate]) == "src/a.rs"
+    assert short_path("/elsewhere/a.rs", [crate]) == "a.rs"
+    assert short_path("/home/me/crate/inner/a.rs", [crate, inner]) == "inner/a.rs"
+    assert short_path("/home/me/crate/src/a.rs", [crate, inner]) == "crate/src/a.rs"
     assert Document("file:///c%20d/a.rs", "", 1, "utf-8").path == "/c d/a.rs"

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m31r_core.blocks import opens_block
 from m31r_lsp import silence
 from m31r_lsp.filters import FILTERS, Filter, apply_filters
 from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.ghost import Ghost
+from m31r_lsp.scope.unknown import unknown_names
 from m31r_lsp.settings import CompletionSettings
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,6 +34,31 @@ def cases(*names: str) -> list[Any]:
 def test_golden(name: str, case: dict[str, str]) -> None:
     cursor = Cursor(case.get("prefix", ""), case.get("suffix", ""))
     assert BY_NAME[name](case["text"], cursor) == case["expected"]
+
+
+@pytest.mark.parametrize(("name", "case"), cases("all"))
+def test_all_filters(name: str, case: dict[str, Any]) -> None:
+    cursor = Cursor(case["prefix"], case["suffix"])
+    expected = Ghost(case["expected"], case.get("swallows", 0))
+    assert apply_filters(case["text"], cursor).ghost == expected
+
+
+@pytest.mark.parametrize(("name", "case"), cases("scope"))
+def test_names_that_exist_nowhere(name: str, case: dict[str, Any]) -> None:
+    before, after = case["at"].split("¦")
+    elsewhere = {"there", "len", "Vec"}
+    assert unknown_names(before, case["text"], after, elsewhere.__contains__) == tuple(
+        case["unknown"]
+    )
+
+
+@pytest.mark.parametrize(("name", "case"), cases("blocks"))
+def test_where_a_block_is_wanted(name: str, case: dict[str, Any]) -> None:
+    assert opens_block(*case["at"].split("¦")) == case["opens"]
+
+
+def test_there_are_cases_enough() -> None:
+    assert sum(len(cases(file.stem)) for file in GOLDEN.glob("*.toml")) >= 120
 
 
 @pytest.mark.parametrize(("name", "case"), cases("silence"))
@@ -63,6 +91,12 @@ TOKENS += [" ", "\n", "\r", ";", ",", ".", "0", "é", "😀", "_", "'a'", '"("']
 CODE = st.lists(st.sampled_from(TOKENS), max_size=24).map("".join) | st.text(max_size=24)
 
 
+def is_shortened(short: str, text: str) -> bool:
+    """Whether `short` is `text` with characters left out."""
+    rest = iter(text)
+    return all(character in rest for character in short)
+
+
 @pytest.mark.parametrize("each", FILTERS, ids=lambda each: each.__name__)
 @given(text=CODE, prefix=CODE, suffix=CODE)
 def test_a_filter_shortens_and_a_second_pass_changes_nothing(
@@ -70,14 +104,19 @@ def test_a_filter_shortens_and_a_second_pass_changes_nothing(
 ) -> None:
     cursor = Cursor(prefix, suffix)
     once = each(text, cursor)
-    assert text.startswith(once)
+    assert is_shortened(once, text)
     assert each(once, cursor) == once
 
 
 @given(text=CODE, prefix=CODE, suffix=CODE)
 def test_all_of_them_together(text: str, prefix: str, suffix: str) -> None:
-    left, emptied_by = apply_filters(text, Cursor(prefix, suffix))
-    assert text.startswith(left)
-    assert "\n" not in left
-    assert (emptied_by is None) == bool(left)
+    cursor = Cursor(prefix, suffix)
+    found = apply_filters(text, cursor)
+    left = found.ghost.text
+    assert is_shortened(left, text)
+    assert (found.emptied_by is None) == bool(left)
     assert left == left.rstrip()
+    swallowed = cursor.line_after[: found.ghost.swallows]
+    assert set(swallowed) <= set(")]}")
+    assert is_shortened(swallowed, left)
+    assert apply_filters(left, cursor).ghost == found.ghost

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.lsp.conftest import PATIENCE_S, Start, Wire
 from tests.lsp.test_session import SPEAK, URI, Lively, typed
 
-from m31r_lsp.foresight import _pieces
+from m31r_lsp.indexing import pieces
 
 
 def logged(wire: Wire, log: Path, words: str) -> str:
@@ -104,7 +103,7 @@ def test_a_file_that_is_opened_again_is_computed_where_it_was_left(
     assert wire.leave() == 0
 
 
-def test_the_files_of_the_workspace_are_learnt(
+def test_the_files_of_the_workspace_are_read(
     start: Start, bundle_path: Path, lively: Lively, tmp_path: Path
 ) -> None:
     crate = tmp_path / "crate"
@@ -115,7 +114,7 @@ def test_the_files_of_the_workspace_are_learnt(
     text, line, character = lively
     wire = begin(start, bundle_path, tmp_path / "log", root=crate)
     wire.open((crate / "src" / "lib.rs").as_uri(), text)
-    logged(wire, tmp_path / "log", f"the files of {crate} are learnt")
+    logged(wire, tmp_path / "log", "the workspace is read: Size(files=1,")
     assert wire.ghost((crate / "src" / "lib.rs").as_uri(), line, character)
     assert wire.leave() == 0
 
@@ -129,14 +128,12 @@ def test_nothing_is_read_in_a_workspace_that_is_not_trusted(
     wire.open((tmp_path / "lib.rs").as_uri(), lively[0])
     wire.ghost((tmp_path / "lib.rs").as_uri(), 0, 0)
     assert wire.leave() == 0
-    assert "are learnt" not in log.read_text("utf-8")
+    assert "workspace is read" not in log.read_text("utf-8")
 
 
 @given(st.text(alphabet="ab\n\r🦀", max_size=200), st.integers(1, 30))
 def test_pieces_are_the_text_cut_at_lines(text: str, size: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("m31r_lsp.foresight._PIECE", size)
-        pieces = list(_pieces(text))
-    assert "".join(pieces) == text
-    assert all(piece.endswith("\n") for piece in pieces[:-1])
-    assert all(len(piece) > size for piece in pieces[:-1])
+    found = list(pieces(text, size))
+    assert "".join(found) == text
+    assert all(piece.endswith("\n") for piece in found[:-1])
+    assert all(len(piece) > size for piece in found[:-1])

@@ -12,6 +12,7 @@ from tests.lsp.crates import make_crate, needs_cargo
 from m31r_core.cargo import Deadline
 from m31r_lsp.crates import Crates
 from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.ghost import Ghost
 from m31r_lsp.refused import Refused
 from m31r_lsp.verifying import Spot, Word, judge_all
 
@@ -54,6 +55,19 @@ def spot(crate: Path, before: str, after: str) -> Spot:
     return Spot(crate, file, before, after, ((file, before + after),))
 
 
+def judge(crates: Crates, where: Spot, texts: list[str]) -> list[Word]:
+    return judge_all(crates, where, [Ghost(text) for text in texts], Deadline(120), lambda: False)
+
+
+@needs_cargo
+def test_a_bracket_behind_the_cursor_is_taken_over(crates: Crates, tmp_path: Path) -> None:
+    before, after = "fn main() {\n    let n: usize = usize::min(1", ")\n}\n"
+    crate = make_crate(tmp_path / "crate", {"src/main.rs": before + after})
+    place, until = spot(crate, before, after), Deadline(120)
+    ghosts = [Ghost(", 2);", swallows=1), Ghost(", 2).nonsense();", swallows=1)]
+    assert judge_all(crates, place, ghosts, until, lambda: False) == ["passed", "failed"]
+
+
 @needs_cargo
 def test_words(crates: Crates, tmp_path: Path) -> None:
     before, after = (
@@ -62,7 +76,7 @@ def test_words(crates: Crates, tmp_path: Path) -> None:
     )
     crate = make_crate(tmp_path / "crate", {"src/main.rs": before + after})
     texts = ["len();", "to_string();", "nonsense();", "chars().map(", "len(); drop(n);"]
-    words = judge_all(crates, spot(crate, before, after), texts, Deadline(120), lambda: False)
+    words = judge(crates, spot(crate, before, after), texts)
     assert words == ["passed", "failed", "failed", "unknown", "passed"]
 
 
@@ -71,7 +85,7 @@ def test_words(crates: Crates, tmp_path: Path) -> None:
 def test_errors_elsewhere_make_it_unknown(crates: Crates, tmp_path: Path, elsewhere: str) -> None:
     before, after = elsewhere + "fn main() {\n    let n: u8 = ", "\n}\n"
     crate = make_crate(tmp_path / "crate", {"src/main.rs": before + after})
-    words = judge_all(crates, spot(crate, before, after), ["7;"], Deadline(120), lambda: False)
+    words = judge(crates, spot(crate, before, after), ["7;"])
     assert words == ["unknown"]
 
 
@@ -132,7 +146,7 @@ def test_by_hand_what_compiles_comes_first(serve: Any, tmp_path: Path) -> None:
     texts = [item["insertText"] for item in answer["items"]]
     assert len(texts) > 1
     assert len(set(texts)) == len(texts)
-    words = judge_all(Crates(), place(tmp_path / "crate"), texts, Deadline(120), lambda: False)
+    words = judge(Crates(), place(tmp_path / "crate"), texts)
     order = ["passed", "unknown", "failed"]
     assert words == sorted(words, key=order.index)
     assert verdict(wire) == words[0]

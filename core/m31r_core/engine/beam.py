@@ -29,6 +29,7 @@ class Hypothesis:
 
     writer: Writer
     logprob: float = 0.0
+    end_logprob: float = 0.0
     finish: Finish | None = None
 
 
@@ -123,7 +124,7 @@ class Beam:
         for token, logprob in likely:
             new = Hypothesis(writer.copy(), hypothesis.logprob + logprob)
             if token < len(SPECIALS):
-                new.finish = "end"
+                new.finish, new.end_logprob = "end", logprob
             else:
                 new.writer.add(token, logprob)
                 if rules.is_enough(new.writer):

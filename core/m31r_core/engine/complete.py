@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from m31r_core.brackets import open_within
+from m31r_core.blocks import cut_block
+from m31r_core.brackets import first_closed_outside, open_within
+from m31r_core.engine.confidence import Calibration, Evidence
 from m31r_core.engine.decoding import GenerateOptions
 from m31r_core.engine.file_cache import FileCache
 from m31r_core.engine.generate import Engine, Generation
@@ -20,19 +22,26 @@ _SEARCHED = 16_000
 # come on top are fewer than these.
 _ROOM_STEP = 64
 _HEALED_TOKENS = 16
+# Kept free for the answer in every prompt, so that lines and blocks are asked for with the same.
+_ROOM_FOR_ANSWER = 64
+# Texts of other files whose token ids are kept.
+_ENCODED = 256
 
 
 @dataclass(frozen=True)
 class CompletionRequest:
     """The text around a cursor, and whether a line or a block is wanted there.
 
-    With a `temperature` tokens are drawn, equal ones for equal seeds; 0 is greedy.
+    `context` is shown to the model; `searched` are texts, those nearest last, that the file cache
+    looks into as it does into the file. With a `temperature` tokens are drawn, equal ones for equal
+    seeds; 0 is greedy.
     """
 
     path: str
     prefix: str
     suffix: str
     context: tuple[Chunk, ...] = ()
+    searched: tuple[str, ...] = ()
     kind: Literal["line", "block"] = "line"
     max_new_tokens: int = 64
     temperature: float = 0.0
@@ -44,21 +53,39 @@ class CompletionRequest:
 class Completion:
     """Text to insert at the cursor.
 
-    `confidence`, 0 to 1, is the geometric mean of the probabilities of the tokens in `text`; 0
-    when `text` is empty.
+    `confidence`, 0 to 1, is the chance that the text is right, as far as the bundle's calibration
+    knows; 0 when `text` is empty. `ends` says behind which byte of the text each token of the
+    generation ends; healed ones end at 0.
     """
 
     text: str
     confidence: float
     generation: Generation
+    ends: tuple[int, ...] = ()
+
+    def evidence(self, beginning: str) -> Evidence:
+        """Return what the model said of a `beginning` of the text, maybe the whole."""
+        last = len(beginning.encode())
+        tokens = list(zip((0, *self.ends), self.ends, self.generation.logprobs, strict=False))
+        end = next((logprob for begin, _, logprob in tokens if begin == last > 0), 0.0)
+        if not end and beginning == self.text == self.generation.text:
+            end = self.generation.end_logprob
+        return Evidence(
+            tuple(logprob for begin, end_, logprob in tokens if end_ > 0 and begin < last),
+            end,
+            len(beginning),
+        )
 
 
 class Completer:
     """Completes with one engine; like it, one request at a time."""
 
     def __init__(self, engine: Engine) -> None:
-        """Complete with `engine`."""
+        """Complete with `engine`. Raises M31RError for a calibration that cannot be read."""
         self.engine = engine
+        file = engine.bundle.calibration
+        self.calibration = Calibration() if file is None else Calibration.load(file)
+        self._encoded: OrderedDict[str, list[int]] = OrderedDict()
 
     def complete(
         self,
@@ -69,10 +96,10 @@ class Completer:
     ) -> Completion:
         """Complete at the cursor of `request`.
 
-        A line ends before the first newline. A block ends where the model ends it, or when `stop`
-        says so of its text; when it ran out of tokens, its unfinished last line is left out.
-        Neither ends while a bracket that it opened is open: the prompt hides from the model where
-        its own text began.
+        A line ends before the first newline. A block ends where the model ends it, at the bracket
+        that closes it (`cut_block`), or when `stop` says so of its text; when it ran out of
+        tokens, its unfinished last line is left out. Neither ends while a bracket that it opened is
+        open: the prompt hides from the model where its own text began.
         """
         prompt = self._prompt(request)
         generation = self.engine.generate(
@@ -80,7 +107,7 @@ class Completer:
             GenerateOptions(
                 request.max_new_tokens, request.temperature, request.top_p, request.seed
             ),
-            stop=_has_newline if request.kind == "line" else stop,
+            stop=_has_newline if request.kind == "line" else _block_is_over(stop),
             may_end=_is_closed,
             cancelled=cancelled,
             file_cache=self._file_cache(request, prompt),
@@ -164,7 +191,7 @@ class Completer:
             context=request.context,
             budget=PromptBudget(
                 context_length=self.engine.bundle.manifest.context_length,
-                max_new_tokens=request.max_new_tokens,
+                max_new_tokens=max(request.max_new_tokens, _ROOM_FOR_ANSWER),
             ),
         )
 
@@ -174,27 +201,35 @@ class Completer:
         text = generation.text
         if request.kind == "line":
             text = text.partition("\n")[0]
-        elif generation.finish == "length" and "\n" in text:
-            text = text.rpartition("\n")[0]
-        return Completion(text, self._confidence(prompt, generation, text), generation)
+        else:
+            if generation.finish == "length" and "\n" in text:
+                text = text.rpartition("\n")[0]
+            text = cut_block(request.prefix, text, request.suffix)
+        ends, end = [], -len(prompt.healed)
+        for token in generation.ids:
+            end += len(self.engine.tokenizer.token_bytes(token))
+            ends.append(max(end, 0))
+        completion = Completion(text, 0.0, generation, tuple(ends))
+        return replace(completion, confidence=self.confidence(completion, text))
+
+    def confidence(self, completion: Completion, beginning: str) -> float:
+        """Return the chance, 0 to 1, that a `beginning` of a completion's text is right."""
+        return self.calibration.confidence(completion.evidence(beginning)) if beginning else 0.0
 
     def _file_cache(self, request: CompletionRequest, prompt: Prompt) -> FileCache:
         encode = self.engine.tokenizer.encode_edited
         before = encode(request.prefix[-_SEARCHED:])
         if prompt.healed:
             before.pop()
-        return FileCache(before, encode(request.suffix[:_SEARCHED]))
+        others = [self._ids(text) for text in request.searched]
+        return FileCache(*others, before, encode(request.suffix[:_SEARCHED]))
 
-    def _confidence(self, prompt: Prompt, generation: Generation, text: str) -> float:
-        first = len(prompt.healed)
-        last = first + len(text.encode("utf-8"))
-        logprobs = []
-        end = 0
-        for token, logprob in zip(generation.ids, generation.logprobs, strict=True):
-            begin, end = end, end + len(self.engine.tokenizer.token_bytes(token))
-            if end > first and begin < last:
-                logprobs.append(logprob)
-        return math.exp(sum(logprobs) / len(logprobs)) if text and logprobs else 0.0
+    def _ids(self, text: str) -> list[int]:
+        ids = self._encoded.pop(text, None) or self.engine.tokenizer.encode(text)
+        self._encoded[text] = ids
+        while len(self._encoded) > _ENCODED:
+            self._encoded.popitem(last=False)
+        return ids
 
 
 def _has_newline(text: str) -> bool:
@@ -203,3 +238,12 @@ def _has_newline(text: str) -> bool:
 
 def _is_closed(text: str) -> bool:
     return not open_within(text)
+
+
+def _block_is_over(stop: Callable[[str], bool] | None) -> Callable[[str], bool]:
+    """Return what says that a block is closed, or that `stop` says so."""
+
+    def is_over(text: str) -> bool:
+        return first_closed_outside(text) is not None or (stop is not None and stop(text))
+
+    return is_over

@@ -56,6 +56,8 @@ class Decoding:
         """Begin behind what `session` holds; a step writes one token without a `drafter`."""
         self.writer = writer
         self.steps = self.drafted = self.accepted = 0
+        # In nats, once a special token has ended the text.
+        self.end_logprob = 0.0
         self._session = session
         self._options = options
         self._rules = rules
@@ -116,6 +118,7 @@ class Decoding:
         else:
             token, logprob = best(logits, votes, banned)[0]
         if token < len(SPECIALS):
+            self.end_logprob = logprob
             return token, "end"
         writer.add(token, logprob)
         if rules.is_enough(writer):

@@ -31,7 +31,8 @@ class Generation:
     """What was generated, why it ended and what it cost.
 
     `text` is without the healed bytes and never ends inside a character. `ids` are all tokens
-    written, healed ones included, an ending special one not; `logprobs` are theirs, in nats.
+    written, healed ones included, an ending special one not; `logprobs` are theirs, in nats, and
+    `end_logprob` is that of the special one, 0 where there is none.
     The model ran `steps` times for them, after the prefill, and was shown `drafted` tokens to
     verify, of which `accepted` were what it would have written.
     """
@@ -47,6 +48,7 @@ class Generation:
     steps: int = 0
     drafted: int = 0
     accepted: int = 0
+    end_logprob: float = 0.0
 
 
 class Engine:
@@ -144,6 +146,7 @@ class Engine:
             steps=decoding.steps,
             drafted=decoding.drafted,
             accepted=decoding.accepted,
+            end_logprob=decoding.end_logprob,
         )
 
     def beam(
@@ -186,6 +189,7 @@ class Engine:
                 prefill_ms=(prefilled - begin) * 1e3,
                 decode_ms=decode_ms,
                 steps=search.steps,
+                end_logprob=each.end_logprob,
             )
             for each in found
         ]

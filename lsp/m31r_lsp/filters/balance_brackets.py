@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from m31r_core.brackets import (
-    brackets,
-    closed_outside,
-    is_closer,
-    matches,
-    open_within,
-)
+from m31r_core.brackets import brackets, is_closer, matches, unclosed
 from m31r_lsp.filters.cursor import Cursor
 
 # How much of the file is looked at, in characters.
@@ -36,15 +30,7 @@ def balance_brackets(text: str, cursor: Cursor) -> str:
 
 
 def _waiting(cursor: Cursor) -> list[str]:
-    """Return the openers before the cursor that nothing behind it closes, outermost first."""
     before = cursor.prefix[-_BEFORE:]
     if len(cursor.prefix) > _BEFORE:
         before = before.partition("\n")[2]
-    openers = open_within(before)
-    for closer in closed_outside(cursor.suffix[:_AFTER]):
-        # The nearest that fits is taken; the ones skipped are those the user has yet to close.
-        for index in reversed(range(len(openers))):
-            if matches(openers[index], closer):
-                del openers[index]
-                break
-    return openers
+    return unclosed(before, cursor.suffix[:_AFTER])

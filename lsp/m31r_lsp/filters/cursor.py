@@ -12,6 +12,10 @@ class Cursor:
     prefix: str
     suffix: str
 
+    def without(self, behind: int) -> Cursor:
+        """The same place with so many characters behind it gone."""
+        return Cursor(self.prefix, self.suffix[behind:]) if behind else self
+
     @property
     def line_before(self) -> str:
         """The cursor's line up to the cursor."""

@@ -11,14 +11,32 @@ _CIRCLE = re.compile(r"(.{2,32}?)\1{3}")
 
 
 def drop_repetition(text: str, cursor: Cursor) -> str:
-    """Drop `text` where it repeats itself, or makes the line a copy of the one above."""
+    """Drop `text` where it repeats itself, or makes the line a copy of the one above.
+
+    Of several lines those before a copy of the line above it are kept.
+    """
+    first, *others = text.split("\n")
+    if _goes_in_circles(first) or _copies_line_above(first, cursor, alone=not others):
+        return ""
+    kept = [first]
+    for line in others:
+        if _goes_in_circles(line) or _same(line, kept[-1]):
+            break
+        kept.append(line)
+    return text if len(kept) == len(others) + 1 else "\n".join(kept).rstrip()
+
+
+def _goes_in_circles(line: str) -> bool:
     # Without a letter it can be a table of numbers, or alignment.
-    circles = any(any(map(str.isalpha, match[1])) for match in _CIRCLE.finditer(text))
-    return "" if circles or _copies_line_above(text, cursor) else text
+    return any(any(map(str.isalpha, match[1])) for match in _CIRCLE.finditer(line))
 
 
-def _copies_line_above(text: str, cursor: Cursor) -> bool:
+def _copies_line_above(text: str, cursor: Cursor, *, alone: bool) -> bool:
     above, _, current = cursor.prefix.rpartition("\n")
-    line = (current + text + cursor.line_after).strip()
-    last = above.rstrip().rpartition("\n")[2].strip()
-    return line == last and sum(map(str.isalnum, line)) >= 3
+    return _same(
+        current + text + (cursor.line_after if alone else ""), above.rstrip().rpartition("\n")[2]
+    )
+
+
+def _same(line: str, other: str) -> bool:
+    return line.strip() == other.strip() and sum(map(str.isalnum, line)) >= 3

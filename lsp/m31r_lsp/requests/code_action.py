@@ -58,7 +58,7 @@ async def code_action(server: M31RServer, params: types.CodeActionParams) -> lis
     if not by_hand:
         # Editors ask whenever the cursor has moved.
         server.foresight.looked_at(document, document.clamp(params.range.end))
-    reason = why_not(server.settings, document)
+    reason = why_not(server.settings_of(document), document)
     if reason is not None:
         logger.debug("no actions: %s", reason)
         return []

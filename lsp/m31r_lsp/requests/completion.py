@@ -6,7 +6,7 @@ import re
 
 from lsprotocol import types
 
-from m31r_lsp.requests.inline_completion import ghost_text
+from m31r_lsp.requests.inline_completion import one_ghost, reach
 from m31r_lsp.server import M31RServer
 
 _WORD = re.compile(r"\w*\Z")
@@ -22,25 +22,29 @@ async def completion(server: M31RServer, params: types.CompletionParams) -> type
     """Return at most one item, marked as M31R, that replaces the word before the cursor."""
     nothing = types.CompletionList(is_incomplete=True, items=[])
     document = server.documents.get(params.text_document.uri)
-    if document is None or not server.settings.completion.menu_item:
+    if document is None or not server.settings_of(document).completion.menu_item:
         return nothing
     position = document.clamp(params.position)
     where = types.Range(position, position)
     match = _WORD.search(document.line_before(position))
-    text = await ghost_text(server, document, where, "")
-    if not text:
+    ghost = await one_ghost(server, document, where, "")
+    if not ghost:
         return nothing
     word = match[0] if match else ""
     start = types.Position(position.line, position.character - document.units(word))
+    text = ghost.text.replace("\n", document.line_end)
+    label = (word + ghost.text).strip()
     item = types.CompletionItem(
-        label=(word + text).strip(),
+        label=label.partition("\n")[0] + (" …" if "\n" in label else ""),
         label_details=types.CompletionItemLabelDetails(description="M31R"),
         detail="M31R",
         kind=types.CompletionItemKind.Text,
         sort_text="0",
         filter_text=word + text,
         insert_text_format=types.InsertTextFormat.PlainText,
-        text_edit=types.TextEdit(range=types.Range(start, position), new_text=word + text),
+        text_edit=types.TextEdit(
+            range=types.Range(start, reach(where, ghost).end), new_text=word + text
+        ),
     )
     # Incomplete, so that the editor asks again for each letter typed.
     return types.CompletionList(is_incomplete=True, items=[item])

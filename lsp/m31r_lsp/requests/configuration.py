@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from m31r_lsp.requests import document_save
 from m31r_lsp.server import M31RServer
 from m31r_lsp.settings import (
     WORKSPACE_FILE,
+    Settings,
     editor_section,
     resolve,
     workspace_section,
@@ -33,6 +35,7 @@ def register(server: M31RServer) -> None:
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
     server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
+    server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     server.feature(types.SHUTDOWN)(shutdown)
 
 
@@ -40,7 +43,7 @@ def initialize(server: M31RServer, params: types.InitializeParams) -> None:
     """Take over encoding, folder and settings, and have the model loaded meanwhile."""
     server.documents.encoding = _encoding(server.workspace.position_encoding)
     server.client = abilities(params.capabilities)
-    server.root = _root(params)
+    server.roots = _roots(params)
     server.editor = params.process_id
     server.watch_parent(params.process_id)
     server.initial_settings = params.initialization_options
@@ -83,6 +86,17 @@ async def did_change_configuration(
     apply(server)
 
 
+def did_change_workspace_folders(
+    server: M31RServer, params: types.DidChangeWorkspaceFoldersParams
+) -> None:
+    """Take over folders that came or went, and what their settings say."""
+    gone = {to_fs_path(folder.uri) for folder in params.event.removed}
+    come = [path for folder in params.event.added if (path := to_fs_path(folder.uri))]
+    kept = [root for root in server.roots if str(root) not in gone]
+    server.roots = tuple(dict.fromkeys([*kept, *map(Path, come)]))
+    apply(server)
+
+
 def did_change_watched_files(server: M31RServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read the workspace's settings again, and know that the crate is not what it was."""
     names = {PurePosixPath(change.uri).name for change in params.changes}
@@ -93,6 +107,8 @@ def did_change_watched_files(server: M31RServer, params: types.DidChangeWatchedF
     for change in params.changes:
         path = to_fs_path(change.uri)
         file = Path(path).resolve() if path else None
+        if path:
+            server.indexing.changed(Path(path))
         # What is open changes through the editor, which moves the diagnostics along.
         if file is not None and server.documents.of_file(file) is None:
             document_save.clear(server, file)
@@ -111,22 +127,27 @@ def apply(server: M31RServer) -> None:
         "initializationOptions": editor_section(server.initial_settings),
         "editor settings": editor_section(server.editor_settings),
     }
-    refusals: list[str] = []
-    server.workspace_names_model = False
-    # Whether the workspace is trusted is not for the workspace to say.
-    if resolve(sources)[0].trusted and server.root is not None:
+    settings, refusals = _toggled(server, sources)
+    server.model_named_in = None
+    server.settings_below.clear()
+    for root in reversed(server.roots) if settings.trusted else ():
         try:
-            section = dict(workspace_section(server.root))
-            section.pop("trusted", None)
-            sources[str(server.root / WORKSPACE_FILE)] = section
-            alone, _ = resolve({WORKSPACE_FILE: section})
-            server.workspace_names_model = alone.model.path is not None
+            section = dict(workspace_section(root))
         except ConfigError as error:
             refusals.append(str(error))
-    if server.toggled is not None:
-        sources["m31r.toggle"] = {"completion": {"enabled": server.toggled}}
-    settings, refused_keys = resolve(sources)
-    refusals += refused_keys
+            continue
+        # Whether the workspace is trusted is not for the workspace to say.
+        section.pop("trusted", None)
+        if not section:
+            continue
+        of_root, refused = _toggled(server, {**sources, str(root / WORKSPACE_FILE): section})
+        refusals += [line for line in refused if line not in refusals]
+        server.settings_below[root] = of_root
+        if resolve({"": section})[0].model.path is not None:
+            server.model_named_in = root
+    # What there is once for all folders, as the model, the first one decides.
+    if server.roots:
+        settings = server.settings_below.get(server.roots[0], settings)
     for line in refusals:
         if line not in server.told:
             logger.warning(line)
@@ -135,23 +156,34 @@ def apply(server: M31RServer) -> None:
     if settings != server.settings:
         server.shown.clear()
     server.settings = settings
+    server.surroundings.limit(settings.context.max_index_mb * 10**6)
     server.status.switched_off(silence.switched_off(settings))
     if not settings.trusted or not settings.check.enabled:
         server.stop_checks()
         server.offers.clear()
         document_save.clear(server)
     server.load_model()
+    server.indexing.begin()
+
+
+def _toggled(
+    server: M31RServer, sources: Mapping[str, Mapping[str, Any]]
+) -> tuple[Settings, list[str]]:
+    """Lay the user's word on ghost text over the sources."""
+    toggle = {} if server.toggled is None else {"completion": {"enabled": server.toggled}}
+    return resolve({**sources, "m31r.toggle": toggle})
 
 
 def _says_enabled(server: M31RServer) -> bool:
     return resolve({"": editor_section(server.editor_settings)})[0].completion.enabled
 
 
-def _root(params: types.InitializeParams) -> Path | None:
-    folders = params.workspace_folders or []
-    uri = folders[0].uri if folders else params.root_uri
-    path = to_fs_path(uri) if uri else params.root_path
-    return Path(path) if path else None
+def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
+    uris = [folder.uri for folder in params.workspace_folders or []]
+    if not uris and params.root_uri:
+        uris = [params.root_uri]
+    paths = [to_fs_path(uri) for uri in uris] or [params.root_path]
+    return tuple(Path(path) for path in paths if path)
 
 
 def _encoding(negotiated: Any) -> Encoding:

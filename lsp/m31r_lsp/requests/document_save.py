@@ -33,9 +33,9 @@ async def did_save(server: M31RServer, params: types.DidSaveTextDocumentParams) 
     document = server.documents.get(params.text_document.uri)
     if document is not None:
         server.acceptance.saved(document.uri, with_newlines(document.text))
-    if document is None or server.settings.check.on_save == "off":
+    if document is None or server.settings_of(document).check.on_save == "off":
         return
-    reason = why_not(server.settings, document)
+    reason = why_not(server.settings_of(document), document)
     folder = crate_folder(document)
     if reason is not None or folder is None:
         logger.debug("no check on save: %s", reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from lsprotocol import types
 
@@ -43,5 +44,7 @@ def did_close(server: M31RServer, params: types.DidCloseTextDocumentParams) -> N
     if document is not None and document.file is not None:
         document_save.clear(server, document.file)
     server.documents.close(params.text_document.uri)
+    if document is not None:
+        server.indexing.changed(Path(document.path))
     server.shown.forget(params.text_document.uri)
     server.end_worker(params.text_document.uri)

@@ -39,7 +39,8 @@ def status(server: M31RServer, *arguments: Any) -> dict[str, Any]:
     return {
         **server.status.current().as_json(),
         "version": version("m31r"),
-        "workspace": [] if server.root is None else [str(server.root)],
+        "workspace": [str(root) for root in server.roots],
+        "index": asdict(server.surroundings.size()),
         "statistics": asdict(server.acceptance.counts),
     }
 

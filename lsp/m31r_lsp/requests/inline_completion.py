@@ -11,8 +11,9 @@ from lsprotocol import types
 from m31r_lsp import silence
 from m31r_lsp.documents import Document
 from m31r_lsp.filters import apply_filters
+from m31r_lsp.ghost import Ghost
 from m31r_lsp.server import ACCEPTED, M31RServer
-from m31r_lsp.suggest import Query, Suggestion, suggest, suggest_several
+from m31r_lsp.suggest import NOTHING, Query, Suggestion, suggest, suggest_several
 from m31r_lsp.worker import Cancelled
 
 logger = logging.getLogger(__name__)
@@ -45,70 +46,80 @@ async def inline_completion(
     if info := params.context.selected_completion_info:
         where, selected = info.range, info.text
     if params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked:
-        texts = await several_ghost_texts(server, document, where, selected)
+        ghosts = await several_ghosts(server, document, where, selected)
     else:
-        text = await ghost_text(server, document, where, selected)
-        texts = [text] if text else []
+        ghost = await one_ghost(server, document, where, selected)
+        ghosts = [ghost] if ghost else []
     return types.InlineCompletionList(
-        items=[_item(server, document, where, selected, text) for text in texts]
+        items=[_item(server, document, where, selected, ghost) for ghost in ghosts]
     )
 
 
+def reach(where: types.Range, ghost: Ghost) -> types.Range:
+    """Return the range that a ghost takes the place of: `where`, and brackets behind it."""
+    end = types.Position(where.end.line, where.end.character + ghost.swallows)
+    return types.Range(where.start, end)
+
+
 def _item(
-    server: M31RServer, document: Document, where: types.Range, selected: str, text: str
+    server: M31RServer, document: Document, where: types.Range, selected: str, ghost: Ghost
 ) -> types.InlineCompletionItem:
     before = document.line_before(where.start) + selected
-    key = server.acceptance.show(document.uri, where.start.line, before, text)
+    key = server.acceptance.show(document.uri, where.start.line, before, ghost.text)
+    text = selected + ghost.text.replace("\n", document.line_end)
     return types.InlineCompletionItem(
-        insert_text=selected + text,
-        filter_text=selected + text,
-        range=where,
+        insert_text=text,
+        filter_text=text,
+        range=reach(where, ghost),
         command=types.Command("M31R: accepted", ACCEPTED, arguments=[key]),
     )
 
 
-async def ghost_text(server: M31RServer, document: Document, where: types.Range, by: str) -> str:
-    """Return the text to show once `where` has become `by`, from the cache or from the model.
+async def one_ghost(server: M31RServer, document: Document, where: types.Range, by: str) -> Ghost:
+    """Return what to show once `where` has become `by`, from the cache or from the model.
 
-    Empty for silence, whose reason is logged.
+    Nothing for silence, whose reason is logged.
     """
     query = _query(server, document, where, by)
     if query is None:
         server.verifier.stop()
-        return ""
+        return NOTHING
     cursor, uri = query.cursor, document.uri
     server.foresight.asked(document, where.end)
     remembered = server.shown.lookup(uri, cursor)
     if remembered is not None:
         logger.debug("from what was shown: %r", remembered)
         server.status.answered(uri, None)
-        return apply_filters(remembered, cursor)[0]
+        return apply_filters(remembered, cursor).ghost
     refused = server.verifier.refused
+    server.pace.asked(asyncio.get_running_loop().time())
 
     def job(cancelled: Cancelled) -> list[Suggestion]:
         if server.completer is None:
-            return [Suggestion("", "no model is loaded")]
+            return [Suggestion(NOTHING, "no model is loaded")]
         found = suggest(server.completer, query, cancelled)
         if found.text and (uri, cursor, found.text) in refused:
             others = suggest_several(server.completer, query, _SECOND_BEST, cancelled)
             left = [each for each in others if (uri, cursor, each.text) not in refused]
-            found = left[0] if left else Suggestion("", f"rustc refused {found.text!r} here")
+            found = left[0] if left else Suggestion(NOTHING, f"rustc refused {found.text!r} here")
         return [found]
 
-    found = await _ask(server, document, cursor, job)
+    most_s = query.settings.max_debounce_ms / 1e3
+    found = await _ask(server, document, cursor, job, delay_s=server.pace.wait_s(most_s))
     if not found:
-        return ""
+        return NOTHING
+    ghost = found[0].ghost
     if server.completer is not None:
-        server.shown.remember(uri, cursor, found[0].text)
-    if found[0].text:
-        server.verifier.check_later(document, where, by, cursor, found[0].text)
-    return found[0].text
+        server.shown.remember(uri, cursor, ghost.text)
+    if ghost:
+        server.verifier.check_later(document, where, by, cursor, ghost)
+    return ghost
 
 
-async def several_ghost_texts(
+async def several_ghosts(
     server: M31RServer, document: Document, where: types.Range, by: str
-) -> list[str]:
-    """Return the texts that may follow, those that compile first."""
+) -> list[Ghost]:
+    """Return what may follow, what compiles first."""
     server.verifier.stop()
     query = _query(server, document, where, by, by_hand=True)
     if query is None:
@@ -116,29 +127,29 @@ async def several_ghost_texts(
 
     def job(cancelled: Cancelled) -> list[Suggestion]:
         if server.completer is None:
-            return [Suggestion("", "no model is loaded")]
+            return [Suggestion(NOTHING, "no model is loaded")]
         return suggest_several(server.completer, query, _SEVERAL, cancelled)
 
     found = await _ask(server, document, (query.cursor, "several"), job)
-    texts = [each.text for each in found or () if each.text]
-    if not texts:
+    ghosts = [each.ghost for each in found or () if each.text]
+    if not ghosts:
         return []
-    texts = await server.verifier.best_first(document, where, by, query.cursor, texts)
-    server.shown.remember(document.uri, query.cursor, texts[0])
-    return texts
+    ghosts = await server.verifier.best_first(document, where, by, query.cursor, ghosts)
+    server.shown.remember(document.uri, query.cursor, ghosts[0].text)
+    return ghosts
 
 
 def _query(
     server: M31RServer, document: Document, where: types.Range, by: str, *, by_hand: bool = False
 ) -> Query | None:
     reason = silence.before_asking(
-        server.settings, size=document.size, deleted=document.deleted, by_hand=by_hand
+        server.settings_of(document), size=document.size, deleted=document.deleted, by_hand=by_hand
     )
     if reason is not None:
         logger.debug("silent: %s", reason)
         server.status.answered(document.uri, reason)
         return None
-    return server.query_at(document, where, by)
+    return server.query_at(document, where, by, by_hand=by_hand)
 
 
 async def _ask(
@@ -146,18 +157,20 @@ async def _ask(
     document: Document,
     key: Hashable,
     job: Callable[[Cancelled], list[Suggestion]],
+    delay_s: float = 0.0,
 ) -> list[Suggestion] | None:
-    """Have the model's thread do `job`; None where it fails. What it says is logged.
+    """Have the model's thread do `job` after a while; None where it fails. What it says is logged.
 
     Raises CancelledError, which the client is told, when a newer request overtakes it.
     """
     server.status.thinking(document.uri)
     try:
-        found = await server.worker.submit((document.uri, key), job)
+        found = await server.worker.submit((document.uri, key), job, delay_s=delay_s)
     except Exception:
         logger.exception("silent: the model failed")
         server.status.answered(document.uri, "the model failed (see the log)")
         return None
+    server.pace.answered(in_time=found is not None)
     if found is None:
         logger.debug("silent: a newer request came")
         raise asyncio.CancelledError

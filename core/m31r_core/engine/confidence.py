@@ -1,0 +1,119 @@
+"""How sure a model is of a text, and what that is worth: the chance that the text is right.
+
+A model's probabilities are those of the next token in text like that of its training, not those of
+a line that a user goes on to write. A calibration, fitted on tasks of the validation split, leads
+from one to the other: a logistic regression (Platt 1999) on a few numbers, in a file of the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from m31r_core.errors import M31RError
+
+FEATURES = ("bias", "sum", "mean", "lowest", "first", "end", "log_characters", "log_tokens")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the model said of a text.
+
+    `logprobs`, in nats, are those of its tokens; `end` is that of the text ending there, 0 where
+    it is not known; `characters` is the text's length.
+    """
+
+    logprobs: tuple[float, ...]
+    end: float
+    characters: int
+
+    @property
+    def mean_probability(self) -> float:
+        """The geometric mean of the tokens' probabilities; 0 without tokens."""
+        return math.exp(sum(self.logprobs) / len(self.logprobs)) if self.logprobs else 0.0
+
+    def features(self) -> tuple[float, ...]:
+        """Return the numbers that `FEATURES` names. There must be tokens."""
+        total = sum(self.logprobs)
+        return (
+            1.0,
+            total,
+            total / len(self.logprobs),
+            min(self.logprobs),
+            self.logprobs[0],
+            max(self.end, -20.0),
+            math.log1p(self.characters),
+            math.log1p(len(self.logprobs)),
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Weights of `FEATURES`; without any, confidence is the tokens' geometric mean."""
+
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(FEATURES):
+            raise ValueError(f"{len(FEATURES)} weights are needed, not {len(self.weights)}")
+
+    def confidence(self, evidence: Evidence) -> float:
+        """Return the chance, 0 to 1, that the text is what comes next; 0 without tokens."""
+        if not evidence.logprobs:
+            return 0.0
+        if not self.weights:
+            return evidence.mean_probability
+        score = sum(w * f for w, f in zip(self.weights, evidence.features(), strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+    @classmethod
+    def load(cls, file: Path) -> Calibration:
+        """Read a calibration. Raises M31RError naming the file when it is none."""
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            by_name = data["weights"]
+            return cls(tuple(float(by_name[name]) for name in FEATURES))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise M31RError(f"{file}: not a calibration of this version ({error})") from error
+
+    def dump(self, fitted_on: str) -> str:
+        """Return the file's content; `fitted_on` says which tasks the weights are from."""
+        weights = {
+            name: round(weight, 6) for name, weight in zip(FEATURES, self.weights, strict=True)
+        }
+        return json.dumps({"fitted_on": fitted_on, "weights": weights}, indent=2) + "\n"
+
+
+def fit(
+    rows: Sequence[Sequence[float]], right: Sequence[bool], *, ridge: float = 1.0
+) -> tuple[float, ...]:
+    """Return the weights of a logistic regression of `right` on `rows` [n, features].
+
+    Newton's method on the likelihood with an L2 penalty of `ridge` on standardised features, the
+    first one, the bias, left out.
+    """
+    import numpy as np
+
+    x = np.asarray(rows, dtype=np.float64)
+    y = np.asarray(right, dtype=np.float64)
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    mean[0], deviation[0] = 0.0, 1.0
+    deviation[deviation == 0] = 1.0
+    z = (x - mean) / deviation
+    penalty = np.full(z.shape[1], ridge)
+    penalty[0] = 0.0
+    weights = np.zeros(z.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(z @ weights, -30, 30)))
+        gradient = z.T @ (p - y) + penalty * weights
+        hessian = (z.T * (p * (1 - p))) @ z + np.diag(penalty + 1e-9)
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-10:
+            break
+    plain = weights / deviation
+    plain[0] = weights[0] - float((weights[1:] * mean[1:] / deviation[1:]).sum())
+    return tuple(float(weight) for weight in plain)

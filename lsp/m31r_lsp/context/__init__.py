@@ -1,0 +1,1 @@
+"""What other files say that helps at the cursor: found, ranked, fitted to a budget."""

@@ -1,0 +1,167 @@
+"""The workspace's files: their items by name, and pieces of them by the names that stand in them.
+
+In memory, of bounded size, for one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from m31r_lsp.context.outline import Item, outline
+from m31r_lsp.context.words import names
+
+# Lines in a piece; a name in more than this share of all pieces says nothing.
+_LINES = 24
+_COMMON = 0.1
+_FEW = 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive lines of a file, the first one's number counted from 0."""
+
+    path: str
+    line: int
+    text: str
+
+
+@dataclass
+class _File:
+    text: str
+    items: tuple[Item, ...]
+    names: frozenset[str]
+    pieces: list[int] = field(default_factory=list)
+
+
+class Index:
+    """Files by path. Beyond `most_bytes` of text the files looked at longest ago are dropped.
+
+    `size` is the length of all texts, `changes` counts what could change an answer.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.size = 0
+        self.changes = 0
+        self.most_bytes = most_bytes
+        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._items: defaultdict[str, list[tuple[str, Item]]] = defaultdict(list)
+        self._pieces: dict[int, tuple[str, int, int]] = {}
+        self._places: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
+        self._next = 0
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._files
+
+    @property
+    def files(self) -> int:
+        """How many files are known."""
+        return len(self._files)
+
+    @property
+    def items(self) -> int:
+        """How many items are known."""
+        return sum(len(file.items) for file in self._files.values())
+
+    def update(self, path: str, text: str) -> None:
+        """Know a file as it is now."""
+        known = self._files.get(path)
+        if known is not None and known.text == text:
+            self._files.move_to_end(path)
+            return
+        self.remove(path)
+        self.changes += 1
+        file = _File(text, outline(text), frozenset(names(text)))
+        self._files[path] = file
+        self.size += len(text)
+        for item in file.items:
+            self._items[item.name].append((path, item))
+            if item.owner:
+                self._items[item.owner].append((path, item))
+        lines = text.splitlines(keepends=True)
+        for first in range(0, len(lines), _LINES):
+            number, self._next = self._next, self._next + 1
+            self._pieces[number] = (path, first, first + _LINES)
+            file.pieces.append(number)
+            for name in set(names("".join(lines[first : first + _LINES]))):
+                self._places[name].append(number)
+        while self.size > self.most_bytes and len(self._files) > 1:
+            self.remove(next(iter(self._files)))
+
+    def remove(self, path: str) -> None:
+        """Forget a file."""
+        file = self._files.pop(path, None)
+        if file is None:
+            return
+        self.changes += 1
+        self.size -= len(file.text)
+        for item in file.items:
+            for name in {item.name, item.owner} - {""}:
+                left = [each for each in self._items[name] if each[0] != path]
+                if left:
+                    self._items[name] = left
+                else:
+                    self._items.pop(name)
+        for number in file.pieces:
+            del self._pieces[number]
+        if self._next > 2 * len(self._pieces) + 1_000:
+            self._sweep()
+
+    def clear(self) -> None:
+        """Forget all files."""
+        for path in list(self._files):
+            self.remove(path)
+
+    def defined(self, name: str) -> Iterator[tuple[str, Item]]:
+        """Yield the items of that name and those that belong to it, each with its path."""
+        yield from self._items.get(name, ())
+
+    def has_name(self, name: str) -> bool:
+        """Say whether the name stands in any file."""
+        return any(name in file.names for file in self._files.values())
+
+    def similar(self, wanted: Mapping[str, float], without: Iterable[str], n: int) -> list[Piece]:
+        """Return the `n` pieces whose names weigh most, by `wanted` and by how rare they are.
+
+        Pieces of the files `without` are left out. The best comes first.
+        """
+        left_out = frozenset(without)
+        total = max(len(self._pieces), 1)
+        scores: defaultdict[int, float] = defaultdict(float)
+        for name, weight in wanted.items():
+            places = self._places.get(name)
+            if not places or (len(places) > _FEW and len(places) > _COMMON * total):
+                continue
+            value = weight * math.log(1 + total / len(places))
+            for number in places:
+                scores[number] += value
+        best = sorted(
+            (
+                (-score, number)
+                for number, score in scores.items()
+                if number in self._pieces and self._pieces[number][0] not in left_out
+            ),
+        )[:n]
+        return [self._piece(number) for _, number in best]
+
+    def _piece(self, number: int) -> Piece:
+        path, first, last = self._pieces[number]
+        lines = self._files[path].text.splitlines(keepends=True)[first:last]
+        return Piece(path, first, "".join(lines))
+
+    def _sweep(self) -> None:
+        """Drop the places of pieces that are gone, and number the others anew."""
+        renumbered = {number: i for i, number in enumerate(self._pieces)}
+        self._pieces = {renumbered[number]: piece for number, piece in self._pieces.items()}
+        for file in self._files.values():
+            file.pieces = [renumbered[number] for number in file.pieces]
+        for name in list(self._places):
+            kept = array("I", (renumbered[n] for n in self._places[name] if n in renumbered))
+            if kept:
+                self._places[name] = kept
+            else:
+                del self._places[name]
+        self._next = len(self._pieces)

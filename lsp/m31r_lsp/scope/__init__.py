@@ -1,0 +1,1 @@
+"""Which names exist: in the file, the workspace, its dependencies, the standard library."""
