@@ -241,12 +241,12 @@ def _record(
                 at,
                 None,
                 completion.text,
-                filtered.text,
+                filtered.ghost.text,
                 filtered.emptied_by,
-                filtered.swallows,
+                filtered.ghost.swallows,
                 tuple(round(each, 4) for each in evidence.logprobs),
                 round(evidence.end, 4),
-                unknown_names(cursor.prefix, filtered.text, cursor.suffix, known.exists),
+                unknown_names(cursor.prefix, filtered.ghost.text, cursor.suffix, known.exists),
                 round(completion.generation.prefill_ms + completion.generation.decode_ms, 2),
             )
         )
@@ -325,10 +325,10 @@ def _rows(
         **{f"confidence {least:.2f}": Gate(fitted, least, True, unknown) for least in _GATES[1:]},
     }
     whole = total(recordings, everything)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, gate in gates.items():
         found = total(recordings, gate)
-        row = {"gate": name, **found.row()}
+        row: dict[str, Any] = {"gate": name, **found.row()}
         row["savings_kept"] = found.accepted / max(whole.accepted, 1)
         row["wrong_kept"] = row["share_wrong"] / max(whole.row()["share_wrong"], 1e-9)
         rows.append(row)

@@ -70,7 +70,7 @@ class StatusLine:
 
     def ready(self, model: str) -> None:
         """The model is there."""
-        self._become(Status("ready", model))
+        self._become(replace(self.now, state="ready", model=model, problem=None))
 
     def failed(self, problem: str) -> None:
         """There is no model, and `problem` says why."""
@@ -109,8 +109,9 @@ class StatusLine:
 
     def _change(self, **changes: Any) -> None:
         self._stop_waiting()
-        if self.now.model is not None:
-            self._show(replace(self.now, **changes))
+        if self.now.model is None:
+            del changes["state"]
+        self._show(replace(self.now, **changes))
 
     def _show(self, status: Status) -> None:
         self.now = status

@@ -96,8 +96,12 @@ class Surroundings:
     def size(self) -> Size:
         """Return how much is known."""
         with self._lock:
+            unread = sum(path not in self._index for path in self._edited)
             return Size(
-                self._index.files, self._index.items, len(self._dependencies), self._complete
+                self._index.files + unread,
+                self._index.items,
+                len(self._dependencies),
+                self._complete,
             )
 
     def around(self, path: str, cursor: Cursor) -> tuple[Chunk, ...]:
