@@ -252,3 +252,18 @@ def test_eglot_completes(tmp_path: Path, bundle_path: Path) -> None:
         editor.keys("C-M-i")
         assert until(lambda: stem + item in "\n".join(editor.lines()), 10), editor.lines()
         assert stem + item in saved(editor, place.file)
+
+
+ASKED = """
+(plist-get (jsonrpc-request (eglot-current-server) :workspace/executeCommand
+                            '(:command "m31r.status" :arguments []))
+           :message)
+"""
+
+
+def test_eglot_tells_that_the_workspace_is_not_trusted(tmp_path: Path, bundle_path: Path) -> None:
+    place = library(tmp_path / "crate")
+    settings = EGLOT.replace(":trusted t", ":trusted :json-false")
+    with emacs(tmp_path, place.file, bundle_path, settings) as editor:
+        assert until(lambda: editor.ask(CONNECTED), 20), editor.ask(MESSAGES)
+        assert until(lambda: "not trusted" in editor.ask(ASKED), 20), editor.ask(ASKED)
