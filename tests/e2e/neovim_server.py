@@ -6,12 +6,14 @@ taken. It speaks as docs/protocol.md has it:
     python -m tests.e2e.neovim_server ANSWERS COMMANDS
 
 ANSWERS is JSON, read for each request: a list of `{"line", "items": [{"text", "over"}]}`, `line`
-being the text before the cursor and `over` how many characters behind it the text repeats. Each
-command that the client has executed is a line of COMMANDS.
+being the text before the cursor and `over` how many characters behind it the text repeats; an item
+with `"refused": true` is shown once, and then rustc is said to refuse it. Each command that the
+client has executed is a line of COMMANDS.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -22,10 +24,11 @@ from pygls.lsp.server import LanguageServer
 
 answers, commands = (Path(name) for name in sys.argv[1:])
 server = LanguageServer("scripted", "1")
+refused: set[str] = set()
 
 
 @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
-def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
+async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
     """Return what is written down for this line, and what is left of it while it is typed."""
     document = server.workspace.get_text_document(params.text_document.uri)
     at = params.position
@@ -39,6 +42,13 @@ def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompl
             whole = answer["line"] + item["text"]
             if not (len(answer["line"]) <= len(before) < len(whole) and whole.startswith(before)):
                 continue
+            if item["text"] in refused:
+                continue
+            if item.get("refused"):
+                refused.add(item["text"])
+                said = {"state": "ready", "verdict": "failed", "uri": params.text_document.uri}
+                loop = asyncio.get_running_loop()
+                loop.call_later(0.5, server.protocol.notify, "m31r/status", said)
             end = types.Position(at.line, at.character + item.get("over", 0))
             items.append(
                 types.InlineCompletionItem(

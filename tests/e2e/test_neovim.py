@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.editors import REPOSITORY, installed, until
-from tests.e2e.neovim import Neovim, neovim
+from tests.e2e.neovim import VERSIONS, Neovim, neovim
 from tests.lsp.crates import MOVED, MOVED_LINE, compiles, make_crate, needs_cargo
 
 pytestmark = pytest.mark.e2e
@@ -59,13 +59,14 @@ fn main() {
 TAKE_THE_FIRST = "vim.ui.select = function(items, _, choose) choose(items[1], 1) end"
 
 
-@pytest.fixture
-def ghostly(tmp_path: Path, bundle_path: Path) -> Iterator[Neovim]:
+@pytest.fixture(params=VERSIONS)
+def ghostly(request: pytest.FixtureRequest, tmp_path: Path, bundle_path: Path) -> Iterator[Neovim]:
     crate = tmp_path / "crate"
     shutil.copytree(REPOSITORY / "examples", crate, ignore=shutil.ignore_patterns("target"))
     # A confidence of 0 shows whatever the model says: this test is not about its wit.
     settings = {"completion": {"min_confidence": 0}}
-    with neovim(tmp_path, crate / "src" / "lib.rs", bundle_path, settings) as editor:
+    file = crate / "src" / "lib.rs"
+    with neovim(tmp_path, file, bundle_path, settings, version=request.param) as editor:
         yield editor
 
 
@@ -120,15 +121,15 @@ def ask_until(editor: Neovim, ask: Callable[[], object], before: list[str]) -> N
 
 
 @needs_cargo
-@pytest.mark.parametrize("code", ["E0382", "E0505"])
+@pytest.mark.parametrize(("code", "version"), [("E0382", "0.11"), ("E0505", "0.12")])
 def test_a_borrow_error_is_fixed_with_the_action(
-    code: str, tmp_path: Path, bundle_path: Path
+    code: str, version: str, tmp_path: Path, bundle_path: Path
 ) -> None:
     text, line = BORROWS[code]
     crate = make_crate(tmp_path / "crate", {"src/main.rs": text})
     file = crate / "src" / "main.rs"
     assert not compiles(crate)
-    with neovim(tmp_path, file, bundle_path) as editor:
+    with neovim(tmp_path, file, bundle_path, version=version) as editor:
         editor.lua(TAKE_THE_FIRST)
         editor.keys(f":{line + 1}<CR>:write<CR>")
         shown = "return vim.tbl_map(function(each) return each.code end, vim.diagnostic.get(0))"

@@ -152,6 +152,17 @@ def test_next_previous_ask_and_dismiss(start: Start, commands: Callable[[], list
         assert until(lambda: commands() == [[1, {"characters": 6}], [1]], 5), commands()
 
 
+def test_what_rustc_refuses_gives_way_to_the_next(start: Start) -> None:
+    items = [{"text": ".lend(größe);", "refused": True}, {"text": ".title.len();"}]
+    with start(EMPTY, [{"line": "    book", "items": items}]) as editor:
+        editor.keys("jI    book")
+        shows(editor, "book.lend(größe);")
+        shows(editor, "book.title.len();")
+        assert editor.lua("return require('m31r').status()") == "M31R refused"
+        editor.keys("<Tab>")
+        holds(editor, "    book.title.len();")
+
+
 BRACKETS = [
     # Before the cursor, behind it, what is inserted, how much of that is there, and the result.
     ("    foo(a", ")", ", b);", 1, ["    foo(a, b);"]),

@@ -19,7 +19,7 @@ local function check_neovim()
     health.error('Neovim ' .. version .. ' is too old', 'M31R needs 0.11 or newer')
     return
   end
-  local way = require('m31r').native() and "with Neovim's own inline completion" or 'drawn by M31R'
+  local way = require('m31r').native() and 'through its own inline completion' or 'drawn by M31R'
   health.ok(('Neovim %s; ghost text is %s'):format(version, way))
   if vim.o.termguicolors or vim.fn.has('gui_running') == 1 then
     health.ok("'termguicolors' is set")

@@ -225,6 +225,19 @@ local function map_keys(options)
   })
 end
 
+--- Neovim leaves without waiting for its servers; ours has to write down what was taken.
+local function say_goodbye()
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'm31r' })) do
+    local answered = false
+    client:request('shutdown', nil, function()
+      answered = true
+    end)
+    vim.wait(300, function()
+      return answered or client.rpc.is_closing()
+    end, 5)
+  end
+end
+
 --- Configure and enable the server. Call it once, from init.lua.
 ---@param options? m31r.Options
 function M.setup(options)
@@ -237,6 +250,10 @@ function M.setup(options)
   M.options = options
   local highlight = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'Comment'
   vim.api.nvim_set_hl(0, 'M31RGhost', { link = highlight, default = true })
+  vim.api.nvim_create_autocmd('VimLeavePre', {
+    group = vim.api.nvim_create_augroup('m31r', {}),
+    callback = say_goodbye,
+  })
   map_keys(options)
   backend().enable(options)
   vim.lsp.config('m31r', {
