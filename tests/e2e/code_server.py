@@ -8,16 +8,19 @@ import re
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.e2e.editors import REPOSITORY, environment, installed, until
 
 DRIVER = REPOSITORY / "tests" / "e2e" / "vscode" / "drive.mjs"
 SCREENSHOTS = REPOSITORY / "build" / "e2e"
+_LONGEST_S = 400
 _LISTENS = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
 
 Step = tuple[Any, ...]
@@ -58,7 +61,8 @@ def install_extension(programs: Programs, home: Path) -> Path:
     package.parent.mkdir(parents=True, exist_ok=True)
     vsce = programs.modules / "@vscode" / "vsce" / "vsce"
     # Packaging compiles it first, as vscode:prepublish says.
-    pack = [programs.node, vsce, "package", "--no-dependencies", "--out", package]
+    pack = [programs.node, vsce, "package", "--no-dependencies"]
+    pack += ["--no-rewrite-relative-links", "--out", package]
     extensions = home / "extensions"
     install = [*programs.code_server, *_folders(home, extensions), "--install-extension", package]
     for command, cwd in ((pack, folder), (install, home)):
@@ -79,35 +83,48 @@ def install_extension(programs: Programs, home: Path) -> Path:
 
 @dataclass(frozen=True)
 class VSCode:
-    """A running VS Code for one folder."""
+    """A running VS Code for one folder, in a browser."""
 
-    programs: Programs
     home: Path
-    url: str
+    server: psutil.Process
+    driver: subprocess.Popen[str]
 
     def play(self, *steps: Step) -> dict[str, Any]:
         """Play the steps of tests/e2e/vscode/drive.mjs and return their answers by first word."""
-        task = {
-            "browser": str(self.programs.browser),
-            "modules": str(self.programs.modules),
-            "profile": str(self.home / "profile"),
-            "url": self.url,
-            "screenshots": str(SCREENSHOTS),
-            "steps": steps,
-        }
-        done = subprocess.run(
-            [str(self.programs.node), str(DRIVER), json.dumps(task)],
-            env=self.programs.environment(self.home),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        (SCREENSHOTS / "steps.log").write_text(done.stdout)
-        assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-3:]) + done.stderr[-2000:]
-        return {line["step"].split()[0]: line.get("answer") for line in lines}
+        keys, screen = self.driver.stdin, self.driver.stdout
+        assert keys is not None
+        assert screen is not None
+        answers = {}
+        for step in steps:
+            keys.write(json.dumps(step) + "\n")
+            keys.flush()
+            line = screen.readline()
+            assert line, f"the browser is gone at {step}"
+            with (SCREENSHOTS / "steps.log").open("a") as log:
+                log.write(line)
+            done = json.loads(line)
+            assert "error" not in done, line
+            answers[step[0]] = done.get("answer")
+        return answers
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Change the user's settings, as one who edits the file."""
+        for kind in ("User", "Machine"):
+            file = self.home / "user-data" / kind / "settings.json"
+            file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+
+    def language_servers(self) -> list[psutil.Process]:
+        """The processes of m31r-lsp that it has started, without their own children."""
+        found = []
+        for process in self.server.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if _serves(process) and not _serves(process.parent()):
+                    found.append(process)
+        return found
+
+
+def _serves(process: psutil.Process | None) -> bool:
+    return process is not None and any("m31r-lsp" in word for word in process.cmdline())
 
 
 @contextmanager
@@ -119,6 +136,7 @@ def vscode(
     settings: Mapping[str, Any],
     *,
     trust: bool = True,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[VSCode]:
     """Start VS Code on `folder` with `settings`; `trust` false has it ask before it trusts."""
     for kind in ("User", "Machine"):
@@ -129,7 +147,7 @@ def vscode(
     start += ["--auth", "none", "--disable-telemetry", "--disable-update-check"]
     start += ["--disable-getting-started-override"]
     start += ["--disable-workspace-trust"] if trust else []
-    own = programs.environment(home)
+    own = {**programs.environment(home), **(variables or {})}
     # VS Code asks a login shell what PATH is.
     (home / ".profile").write_text(f"export PATH={shlex.quote(own['PATH'])}\n")
     log = home / "code-server.log"
@@ -145,7 +163,8 @@ def vscode(
     try:
         listens = until(lambda: _LISTENS.search(log.read_text("utf-8", "replace")), 60)
         assert listens, log.read_text("utf-8", "replace")[-2000:]
-        yield VSCode(programs, home, f"{listens[1]}/?folder={folder}")
+        with _browser(programs, home, f"{listens[1]}/?folder={folder}") as driver:
+            yield VSCode(home, psutil.Process(process.pid), driver)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -153,6 +172,37 @@ def vscode(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
+
+
+@contextmanager
+def _browser(programs: Programs, home: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+    """A browser that plays the steps it reads, for as long as a test may take."""
+    task = {
+        "browser": str(programs.browser),
+        "modules": str(programs.modules),
+        "profile": str(home / "profile"),
+        "url": url,
+        "screenshots": str(SCREENSHOTS),
+    }
+    (SCREENSHOTS / "steps.log").write_text("")
+    driver = subprocess.Popen(
+        [str(programs.node), str(DRIVER), json.dumps(task)],
+        env=programs.environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(_LONGEST_S, driver.kill)
+    watchdog.start()
+    try:
+        yield driver
+    finally:
+        try:
+            driver.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            driver.communicate()
+        watchdog.cancel()
 
 
 def _folders(home: Path, extensions: Path) -> list[str]:

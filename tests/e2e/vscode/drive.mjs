@@ -1,11 +1,13 @@
-// Plays a list of steps in a real VS Code, as a user would: node drive.mjs '{"url": …, "steps": […]}'
-// Prints a line of JSON for each step; a step that fails ends it with status 1 and a screenshot.
+// Plays steps in a real VS Code, as a user would: node drive.mjs '{"url": …}', then a step a line on
+// stdin, such as ["type", "fn main"]. Prints a line of JSON for each, with an "error" and a screenshot
+// where it failed.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { createInterface } from "node:readline";
 
-const { browser, modules, profile, url, screenshots, steps } = JSON.parse(process.argv[2]);
+const { browser, modules, profile, url, screenshots } = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(path.join(modules, "here.js"))("playwright-core");
 
 const options = {
@@ -20,6 +22,10 @@ const page = context.pages()[0];
 const GHOST = ".ghost-text-decoration, .ghost-text";
 const LIGHTBULB = ".lightBulbWidget, .glyph-margin-widgets [class*=gutter-lightbulb]";
 const ACTIONS = ".action-widget .monaco-list-row.action";
+const TOAST = ".notifications-toasts .notification-list-item";
+const OURS = ".statusbar-item:has-text('M31R')";
+const ROW = ".quick-input-list .monaco-list-row";
+const DIALOG = ".monaco-dialog-box";
 
 const all = (selector) =>
   page.$$eval(selector, (found) => found.map((each) => each.textContent.replace(/\u00a0/g, " ")));
@@ -66,16 +72,14 @@ async function ask(key, text, ready, done) {
 }
 
 const play = {
-  async workbench() {
-    await page.goto(url);
-    await visible(".monaco-workbench", 60);
-  },
-  /** Open `file` with the cursor at `line` and `column`, both from 1. */
+  /** Start with `file` open and the cursor at `line` and `column`, both from 1. */
   async open(file, line, column) {
-    const row = `.quick-input-list .monaco-list-row:has-text("${file}")`;
-    await ask("Control+P", file, row, `.tab.active:has-text("${file}")`);
-    await page.click(".editor-instance .view-lines");
-    await play.go(line, column);
+    const { host } = new URL(url);
+    const where = `vscode-remote://${host}${file}:${line}:${column}`;
+    const payload = JSON.stringify([["openFile", where], ["gotoLineMode", "true"]]);
+    await page.goto(`${url}&payload=${encodeURIComponent(payload)}`);
+    await visible(`.tab.active:has-text("${path.basename(file)}")`, 60);
+    await visible(`.statusbar-item:has-text("Ln ${line}, Col ${column}")`, 60);
   },
   async go(line, column) {
     const position = `.statusbar-item:has-text("Ln ${line}, Col ${column}")`;
@@ -96,8 +100,8 @@ const play = {
     await visible(GHOST, seconds);
     return (await all(GHOST)).join("");
   },
-  async error(seconds) {
-    await visible(".squiggly-error", seconds);
+  async shows(selector, seconds) {
+    await visible(selector, seconds);
   },
   async gone(selector, seconds) {
     await page.waitForSelector(selector, { state: "detached", timeout: seconds * 1000 });
@@ -125,6 +129,43 @@ const play = {
   async click(selector, seconds) {
     await page.click(selector, { timeout: seconds * 1000 });
   },
+  /** Wait until what our entry of the status bar says has `text` in it, and return all of it. */
+  async says(text, seconds) {
+    const label = `${OURS} [aria-label*="${text}"]`;
+    return (await visible(label, seconds)).getAttribute("aria-label");
+  },
+  /** Choose `entry` in the menu behind our entry of the status bar; return all that it offers. */
+  async menu(entry) {
+    await page.click(`${OURS} a`);
+    await visible(`${ROW}:has-text("${entry}")`, 10);
+    const offered = await all(ROW);
+    await page.click(`${ROW}:has-text("${entry}")`);
+    await page.waitForSelector(ROW, { state: "hidden", timeout: 10000 });
+    return offered;
+  },
+  /** Run a command of the palette by its title. */
+  async command(title) {
+    await ask("F1", title, `${ROW}:has-text("${title}")`, ".monaco-workbench");
+  },
+  /** Wait for a message with `text` and return what its buttons say. */
+  async message(text, seconds) {
+    const toast = page.locator(TOAST, { hasText: text }).first();
+    await toast.waitFor({ timeout: seconds * 1000 });
+    return toast.locator(".monaco-button").allTextContents();
+  },
+  /** Wait for a dialog, return its text and close it. */
+  async dialog(seconds) {
+    const text = await (await visible(DIALOG, seconds)).innerText();
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(DIALOG, { state: "detached", timeout: 10000 });
+    return text;
+  },
+  /** Wait until a terminal shows `text`. */
+  async terminal(text, seconds) {
+    const rows = page.locator(".xterm-rows", { hasText: text }).first();
+    await rows.waitFor({ timeout: seconds * 1000 });
+    return rows.innerText();
+  },
   async absent(file) {
     if (fs.existsSync(file)) throw new Error(`${file} exists`);
   },
@@ -132,13 +173,19 @@ const play = {
     await page.keyboard.press("Control+S");
     await page.waitForSelector(".tab.dirty", { state: "detached", timeout: 10000 });
   },
-  async screenshot(name) {
-    await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+  /** Of everything, or of the text of the editor from pixel `top` to pixel `bottom`. */
+  async screenshot(name, top, bottom) {
+    const options = { path: path.join(screenshots, `${name}.png`) };
+    if (bottom) {
+      const { x, y } = await (await visible(".editor-instance", 10)).boundingBox();
+      options.clip = { x, y: y + top, width: 720, height: bottom - top };
+    }
+    await page.screenshot(options);
   },
 };
 
-let status = 0;
-for (const [name, ...rest] of steps) {
+for await (const step of createInterface({ input: process.stdin })) {
+  const [name, ...rest] = JSON.parse(step);
   const started = Date.now();
   const line = { step: [name, ...rest].join(" ") };
   try {
@@ -146,11 +193,9 @@ for (const [name, ...rest] of steps) {
   } catch (error) {
     line.error = String(error).split("\n")[0];
     await play.screenshot("failure").catch(() => null);
-    status = 1;
   }
   line.seconds = (Date.now() - started) / 1000;
   console.log(JSON.stringify(line));
-  if (status) break;
 }
 await context.close();
-process.exit(status);
+process.exit();
