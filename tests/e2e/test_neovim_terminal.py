@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.editors import REPOSITORY, environment, installed, until
 from tests.e2e.neovim import VERSIONS, configure, program, server
+from tests.e2e.terminal import Terminal
 
 pytestmark = pytest.mark.e2e
 
@@ -27,56 +28,27 @@ vim.o.swapfile = false
 vim.o.hlsearch = false
 """
 SEVERAL = re.compile(r" \(\d/\d\)$")
-COLUMNS, ROWS = 90, 20
 PICTURES = {"0.11": "neovim-0.11-ghost.png", "0.12": "neovim-ghost.png"}
 
 
-class Terminal:
-    """A program in a terminal of tmux."""
-
-    def __init__(self, command: list[str], home: Path) -> None:
-        self._tmux = ["tmux", "-S", str(home / "tmux.sock"), "-f", "/dev/null"]
-        self._environment = {**environment(home), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
-        self._environment.pop("TMUX", None)
-        self("new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), *command)
-        self("set-option", "-sa", "terminal-features", ",*:RGB")
-
-    def __call__(self, *words: str) -> str:
-        done = subprocess.run(
-            [*self._tmux, *words],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        return done.stdout
-
-    def type(self, text: str) -> None:
-        self("send-keys", "-l", text)
-
-    def press(self, *keys: str) -> None:
-        self("send-keys", *keys)
+class Screen(Terminal):
+    """A terminal whose lines and colours are looked at."""
 
     def rows(self) -> list[str]:
-        return [row.rstrip() for row in self("capture-pane", "-p").splitlines()]
+        return [row.rstrip() for row in self.screen().splitlines()]
 
     def row(self, begin: str) -> str:
         """The first row that begins with `begin`, blanks before it aside; empty without one."""
         return next((row for row in self.rows() if row.strip().startswith(begin)), "")
 
     def colours(self) -> str:
-        """The screen with the escape sequences of its colours."""
-        return self("capture-pane", "-p", "-e")
-
-    def end(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, timeout=20, check=False)
+        """What is seen, with the escape sequences of its colours."""
+        return self._run("capture-pane", "-p", "-e")
 
 
 @contextmanager
-def terminal(home: Path, version: str, bundle: Path) -> Iterator[tuple[Terminal, Path]]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
+def neovim_on_a_screen(home: Path, version: str, bundle: Path) -> Iterator[tuple[Screen, Path]]:
+    """Neovim in a terminal, and the file of a crate that it shows."""
     found = program(version)
     crate = home / "crate"
     shutil.copytree(REPOSITORY / "examples", crate, ignore=shutil.ignore_patterns("target"))
@@ -84,30 +56,30 @@ def terminal(home: Path, version: str, bundle: Path) -> Iterator[tuple[Terminal,
     settings = {"completion": {"min_confidence": 0}}
     configure(home, server(home, bundle), {"settings": settings}, LOOKS)
     start = [found, "-i", "NONE", "-u", str(home / "init.lua"), str(file)]
-    screen = Terminal(start, home)
+    screen = Screen(start, home, {**environment(home), "TERM": "xterm-256color"}, crate)
     try:
         yield screen, file
     finally:
-        screen.end()
+        screen.close()
 
 
-def goes_on(screen: Terminal, stem: str) -> bool:
+def goes_on(screen: Screen, stem: str) -> bool:
     return len(screen.row(stem).strip()) > len(stem)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_ghost_text_in_a_terminal(version: str, tmp_path: Path, bundle_path: Path) -> None:
-    with terminal(tmp_path, version, bundle_path) as (screen, file):
-        assert until(lambda: screen.rows()[-2].endswith(" M31R"), 30), screen.rows()
+    with neovim_on_a_screen(tmp_path, version, bundle_path) as (screen, file):
+        assert until(lambda: any(row.endswith(" M31R") for row in screen.rows()), 30), screen.rows()
         screen.type("/books.insert(")
-        screen.press("Enter")
+        screen.keys("Enter")
         screen.type("O")
         stems = ("let old = self.books.", "let other = title.", "let mut lent = Vec::")
         for stem in stems:
             screen.type(stem)
             if until(partial(goes_on, screen, stem), 5):
                 break
-            screen.press("C-u")
+            screen.keys("C-u")
         assert goes_on(screen, stem), f"no ghost text after any of {stems}"
         # It has a colour of its own, where the terminal shows the typed text in another.
         coloured = next(
@@ -118,34 +90,34 @@ def test_ghost_text_in_a_terminal(version: str, tmp_path: Path, bundle_path: Pat
 
         # Others, and none.
         before = file.read_text("utf-8")
-        screen.press("M-\\")
+        screen.keys("M-\\")
         if until(lambda: SEVERAL.search(screen.row(stem)), 5):
             first = screen.row(stem)
-            screen.press("M-]")
+            screen.keys("M-]")
             assert until(lambda: screen.row(stem) != first, 5), first
-            screen.press("M-[")
+            screen.keys("M-[")
             assert until(lambda: screen.row(stem) == first, 5), screen.row(stem)
-        screen.press("C-]")
+        screen.keys("C-]")
         assert until(lambda: screen.row(stem).strip() == stem, 5), screen.row(stem)
-        screen.press("M-\\")
+        screen.keys("M-\\")
         assert until(lambda: screen.row(stem).strip() != stem, 5)
         whole = SEVERAL.sub("", screen.row(stem)).strip()
 
         # A word, then the rest.
-        screen.press("M-Right")
+        screen.keys("M-Right")
         assert until(lambda: screen.row(stem).strip() == whole, 5), screen.row(stem)
-        screen.press("Tab")
+        screen.keys("Tab")
         assert file.read_text("utf-8") == before
-        screen.press("Escape")
+        screen.keys("Escape")
         screen.type(":write")
-        screen.press("Enter")
+        screen.keys("Enter")
         assert until(lambda: whole in file.read_text("utf-8"), 5), screen.rows()
         screen.type(":M31R status")
-        screen.press("Enter")
-        assert until(lambda: any("1 accepted" in row for row in screen.rows()), 5), screen.rows()
-        screen.press("Enter")
+        screen.keys("Enter")
+        assert screen.shows("1 accepted"), screen.rows()
+        screen.keys("Enter")
         screen.type(":quit")
-        screen.press("Enter")
+        screen.keys("Enter")
         counted = [str(Path(sys.executable).with_name("m31r-lsp")), "stats", "--json"]
 
         def total() -> tuple[int, int]:
@@ -169,7 +141,8 @@ def picture(screen: str, home: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     page = home / "screen.html"
     page.write_text(as_html(screen), "utf-8")
-    size = f"--window-size={COLUMNS * 9 + 40},{ROWS * 20 + 32}"
+    rows = screen.splitlines()
+    size = f"--window-size=940,{len(rows) * 20 + 32}"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", size]
     options += [f"--user-data-dir={home / 'browser'}", f"--screenshot={folder / name}"]
     done = subprocess.run(
