@@ -6,7 +6,17 @@ import argparse
 from collections.abc import Sequence
 
 from m31r_core import cli
-from m31r_eval.commands import build, check, complete, generate, judge, repair, replay, suite
+from m31r_eval.commands import (
+    build,
+    calibrate,
+    check,
+    complete,
+    generate,
+    judge,
+    repair,
+    replay,
+    suite,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +32,6 @@ def parser() -> argparse.ArgumentParser:
         "m31r-eval complete tasks.jsonl --model models/nano --out runs/eval --ngram ngram.npz",
     )
     commands = found.add_subparsers(required=True, metavar="COMMAND")
-    for each in (complete, check, generate, repair, replay, suite, judge, build):
+    for each in (complete, calibrate, check, generate, repair, replay, suite, judge, build):
         each.add(commands)
     return found

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from m31r_eval.comparing import Difference
 from m31r_eval.measures import MEASURES
+from m31r_eval.metrics import Bin
 
 CODES_SHOWN = 25
 """Error codes that have a row of their own, those with most tasks."""
@@ -53,6 +54,17 @@ def breakdown_tables(metrics: Mapping[str, Any]) -> Iterator[Table]:
         for label, row in rows.items():
             table.add_row(label, str(row["n"]), *(_share(row, name) for name in shown))
         yield table
+
+
+def reliability_table(curve: Sequence[Bin], error: float) -> Table:
+    """Return how often answers were right that were how sure."""
+    table = Table(title=f"calibration error {error:.3f}", box=box.SIMPLE_HEAD)
+    for name in ("confidence", "n", "mean", "right"):
+        table.add_column(name, justify="right")
+    for each in curve:
+        between = f"{each.low:.1f} to {each.high:.1f}"
+        table.add_row(between, str(each.n), f"{each.confidence:.3f}", f"{each.right:.3f}")
+    return table
 
 
 def print_scores(metrics: Mapping[str, Any], tasks: str) -> None:

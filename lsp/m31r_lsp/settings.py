@@ -133,11 +133,18 @@ class Settings:
 
 
 def editor_section(raw: object) -> Mapping[str, Any]:
-    """Return our settings from what an editor sent: bare, or under the key `m31r`."""
+    """Return our settings from what an editor sent: under the key `m31r`, or bare.
+
+    Among bare ones, tables that are not ours are other servers'.
+    """
     if not isinstance(raw, Mapping):
         return {}
-    inner = raw.get("m31r", raw)
-    return inner if isinstance(inner, Mapping) else {}
+    if "m31r" in raw:
+        return raw["m31r"] if isinstance(raw["m31r"], Mapping) else {}
+    ours = {field.name for field in dataclasses.fields(Settings)}
+    return {
+        key: value for key, value in raw.items() if key in ours or not isinstance(value, Mapping)
+    }
 
 
 def workspace_section(root: Path | None) -> Mapping[str, Any]:

@@ -190,7 +190,6 @@ def test_kate_may_ask_for_what_there_is_not(serve: Start, tmp_path: Path) -> Non
 METHOD_NOT_FOUND = -32601
 
 
-@pytest.mark.xfail(reason="the server complains of the key rust-analyzer", strict=False)
 def test_nobody_is_told_of_what_zed_adds_for_rust_analyzer(serve: Start, tmp_path: Path) -> None:
     wire = serve(zed(), library(tmp_path / "crate").crate)
     assert wire.leave() == 0

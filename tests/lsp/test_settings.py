@@ -63,6 +63,8 @@ def test_what_is_compiled_and_when() -> None:
 def test_what_editors_send() -> None:
     assert editor_section({"m31r": {"threads": 2}}) == {"threads": 2}
     assert editor_section({"threads": 2}) == {"threads": 2}
+    assert editor_section({"rust-analyzer": {"cargo": {}}, "threads": 2}) == {"threads": 2}
+    assert editor_section({"completion": {"enabled": False}}) == {"completion": {"enabled": False}}
     assert editor_section(None) == editor_section([]) == editor_section({"m31r": None}) == {}
     assert resolve({"editor": {"model": {"path": None}, "trusted": None}}) == (Settings(), [])
 

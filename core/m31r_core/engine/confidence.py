@@ -66,7 +66,11 @@ class Calibration:
             return 0.0
         if not self.weights:
             return evidence.mean_probability
-        score = sum(w * f for w, f in zip(self.weights, evidence.features(), strict=True))
+        return self.of_features(evidence.features())
+
+    def of_features(self, features: Sequence[float]) -> float:
+        """Return the chance, 0 to 1, for the numbers that `FEATURES` names."""
+        score = sum(w * f for w, f in zip(self.weights, features, strict=True))
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
     @classmethod

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from lsprotocol import types
+
 from m31r_lsp.requests import configuration
 from m31r_lsp.server import ACCEPTED, M31RServer
 
@@ -31,6 +33,9 @@ def toggle(server: M31RServer, *arguments: Any) -> dict[str, bool]:
         wanted = not server.settings.completion.enabled
     server.toggled = wanted
     configuration.apply(server)
+    if not server.client.status:
+        says = "on" if server.settings.completion.enabled else "off"
+        server.tell(f"M31R: ghost text is {says}", types.MessageType.Info)
     return {"enabled": server.settings.completion.enabled}
 
 
