@@ -6,6 +6,11 @@ import { ofServer } from "./settings";
 
 /** Run `m31r-lsp <command>` with the options and the model that the server gets. */
 export async function runInTerminal(server: Server, command: string): Promise<void> {
+  if (!vscode.workspace.isTrusted) {
+    // A workspace can choose the toolchain that the doctor looks at.
+    await vscode.commands.executeCommand("workbench.trust.manage");
+    return;
+  }
   const found = server.find();
   if (found === undefined) {
     await server.restart();
