@@ -54,7 +54,8 @@ def test_the_command(editor: Neovim, tmp_path: Path) -> None:
     assert until(lambda: editor.lua(STATUS) == "M31R", 30), editor.lua(STATUS)
     editor.keys(":M31R log<CR>")
     log = str(tmp_path / "server.log")
-    assert until(lambda: editor.lua("return vim.api.nvim_buf_get_name(0)") == log, 5)
+    name = "return vim.api.nvim_buf_get_name(0)"
+    assert until(lambda: editor.lua(name) == log, 5), (editor.lua(name), editor.lua(MESSAGES))
 
 
 def test_the_health_check_finds_nothing_wrong(editor: Neovim) -> None:

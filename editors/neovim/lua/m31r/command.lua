@@ -139,9 +139,9 @@ end
 --- The file that the server writes to, else Neovim's, which has what the server says.
 ---@return string
 local function log_file()
-  local server = client()
-  local words = server and server.config.cmd or {}
-  for i, word in ipairs(type(words) == 'table' and words or {}) do
+  local options = require('m31r').options
+  local words = options and options.cmd or {}
+  for i, word in ipairs(words) do
     if word == '--log-file' then
       return words[i + 1]
     end

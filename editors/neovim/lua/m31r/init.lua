@@ -167,7 +167,7 @@ local said = {}
 ---@return string
 function M.status()
   local client = vim.lsp.get_clients({ bufnr = 0, name = 'm31r' })[1]
-  if not client then
+  if not client or client:is_stopped() then
     return ''
   end
   local status = said[client.id]
