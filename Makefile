@@ -35,11 +35,22 @@ demo: $(VENV)/.base  ## install the editor runtime and complete five places of a
 	@$(BIN)/m31r-lsp doctor || true
 	@$(BIN)/m31r-lsp demo
 
-test: lint gate  ## install everything, then lint, type-check, judge the bundle, run the tests
-	@scripts/install-editors $(EDITORS) || echo "the tests of what is missing are skipped"
-	XDG_CACHE_HOME=$(CACHE) $(BIN)/pytest $(PYTEST_ARGS)
+test: $(VENV)/.dev  ## install everything, then lint, type-check, judge the bundle, run the tests
+	@mkdir -p build
+	@scripts/install-editors $(EDITORS) >build/editors.log 2>&1 & editors=$$!; \
+	trap 'kill $$editors 2>/dev/null || true' EXIT; \
+	$(MAKE) --no-print-directory lint gate; \
+	wait $$editors || echo "the tests of what is missing are skipped"; \
+	cat build/editors.log
+	@echo "the tests of editors run beside the others; what they say comes at the end"
+	@export XDG_CACHE_HOME=$(CACHE); \
+	$(BIN)/pytest tests/e2e $(PYTEST_ARGS) >build/e2e.log 2>&1 & e2e=$$!; \
+	trap 'kill $$e2e 2>/dev/null || true' EXIT; \
+	status=0; $(BIN)/pytest --ignore tests/e2e $(PYTEST_ARGS) || status=$$?; \
+	wait $$e2e || status=$$?; \
+	cat build/e2e.log; exit $$status
 
-e2e: $(VENV)/.dev  ## install VS Code and rust-analyzer under .cache and drive the editors
+e2e: $(VENV)/.dev  ## install VS Code, Neovim, Emacs, Helix, rust-analyzer under .cache and drive them
 	scripts/install-editors $(EDITORS)
 	XDG_CACHE_HOME=$(CACHE) $(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -204,11 +205,15 @@ def surroundings(
         if text is not None:
             known.read(path, text)
     if names:
-        found, _ = packages([crate / "Cargo.toml"], [crate.parent])
-        for package in found:
-            known.add_names(names_of(package)[0])
+        known.add_names(_dependencies(crate))
         known.complete(True)
     return known
+
+
+@cache
+def _dependencies(crate: Path) -> frozenset[str]:
+    found, _ = packages([crate / "Cargo.toml"], [crate.parent])
+    return frozenset(name for package in found for name in names_of(package)[0])
 
 
 def record(

@@ -290,6 +290,7 @@ class M31RServer(LanguageServer):
     def _leave(self) -> None:
         # The thread that reads stdin may be blocked for ever: another process can hold the pipe.
         logger.error("the editor's process is gone")
+        self.acceptance.write()
         self.close_threads()
         os._exit(1)
 
