@@ -36,7 +36,7 @@ from benchmarks._machine import machine
 
 from m31r_core.bundle import load_bundle, shipped_bundle
 from m31r_core.engine import Completer, Engine
-from m31r_core.engine.confidence import Calibration, Evidence, fit
+from m31r_core.engine.confidence import Calibration, Evidence, fit, worth_showing
 from m31r_core.syntax import parse
 from m31r_eval.crates import unpack
 from m31r_lsp import silence
@@ -153,7 +153,8 @@ class Gate:
         confidence = self.calibration.confidence(answer.evidence)
         if answer.unknown and self.filters:
             confidence *= self.unknown_name
-        return text.partition("\n")[0] if confidence >= self.least else ""
+        line = text.partition("\n")[0]
+        return line if worth_showing(confidence, len(line)) >= self.least else ""
 
 
 def functions(crates: Sequence[Path], n: int, seed: int) -> list[Function]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from m31r_core.blocks import opens_block
 from m31r_core.engine import Completer, Completion, CompletionRequest
+from m31r_core.engine.confidence import worth_showing
 from m31r_lsp import silence
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.filters import apply_filters
@@ -131,7 +132,7 @@ def _judged(completer: Completer, completion: Completion, query: Query, start: f
         # Of one line all that the model said counts, of several those that are left.
         said = text if "\n" in raw else raw
         confidence = completer.confidence(completion, said) * _worth_of_names(text, query)
-        if confidence >= least:
+        if worth_showing(confidence, len(text.strip())) >= least:
             ghost = replace(filtered.ghost, text=text)
             return Suggestion(ghost, None, raw, confidence, _since(start))
         if "\n" not in text:
@@ -140,7 +141,7 @@ def _judged(completer: Completer, completion: Completion, query: Query, start: f
         text = end_of_block(shorter, query.cursor) or shorter.partition("\n")[0]
         if not text.strip():
             break
-    reason = f"confidence {confidence:.2f} is under {least:.2f}"
+    reason = f"a chance of {confidence:.2f} to be right is too small for completion.min_confidence"
     return Suggestion(NOTHING, reason, raw, confidence, _since(start))
 
 

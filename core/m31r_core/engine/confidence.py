@@ -15,7 +15,17 @@ from pathlib import Path
 
 from m31r_core.errors import M31RError
 
-FEATURES = ("bias", "sum", "mean", "lowest", "first", "end", "log_characters", "log_tokens")
+FEATURES = (
+    "bias",
+    "sum",
+    "mean",
+    "lowest",
+    "first",
+    "end",
+    "log_characters",
+    "log_tokens",
+    "sum_by_log_characters",
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Evidence:
 
     def features(self) -> tuple[float, ...]:
         """Return the numbers that `FEATURES` names. There must be tokens."""
-        total = sum(self.logprobs)
+        total, length = sum(self.logprobs), math.log1p(self.characters)
         return (
             1.0,
             total,
@@ -45,8 +55,9 @@ class Evidence:
             min(self.logprobs),
             self.logprobs[0],
             max(self.end, -20.0),
-            math.log1p(self.characters),
+            length,
             math.log1p(len(self.logprobs)),
+            total * length,
         )
 
 
@@ -89,6 +100,19 @@ class Calibration:
             name: round(weight, 6) for name, weight in zip(FEATURES, self.weights, strict=True)
         }
         return json.dumps({"fitted_on": fitted_on, "weights": weights}, indent=2) + "\n"
+
+
+def worth_showing(confidence: float, characters: int) -> float:
+    """Return how much a text is worth showing, 0 to 1: its confidence if it has ten characters.
+
+    A longer text saves more when it is right, and may be less certain: the odds are multiplied by
+    the square root of its length in tens. The exponent was chosen on the validation tasks
+    (docs/ghost-text.md).
+    """
+    if confidence >= 1 or confidence <= 0 or characters <= 0:
+        return max(0.0, min(1.0, confidence)) if characters > 0 else 0.0
+    odds = confidence / (1 - confidence) * math.sqrt(characters / 10)
+    return odds / (1 + odds)
 
 
 def fit(
