@@ -2,7 +2,8 @@
 
     python benchmarks/ghost_text.py --crates eval/suites/crates.tar.xz --functions 200
     python benchmarks/ghost_text.py --crates DIR --only similar-2.7.0 fst-0.4.7 --record test.jsonl
-    python benchmarks/ghost_text.py --again test.jsonl --fit valid.jsonl
+    python benchmarks/ghost_text.py --again test.jsonl --curve reliability.png
+    python benchmarks/ghost_text.py --again valid.jsonl --fit    # calibrates the bundle that ships
 
 A user who types the body of a function in a real crate is simulated, key by key; the editor
 indents. At every key the server's own code (`m31r_lsp.suggest`) is asked, with the crate as its
@@ -10,7 +11,8 @@ workspace and the crates beside it as its dependencies. A suggestion whose line 
 line is accepted with one key; any other stays on the screen while the user types what it says.
 
 All answers are recorded first, with nothing accepted: what the model says depends on the text
-alone, so every gate can be tried on the recording.
+alone, so every gate can be tried on the recording. `savings_kept` and `wrong_kept` are the
+characters saved and the share of wrong suggestions, relative to showing everything unfiltered.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ from m31r_core.bundle import load_bundle, shipped_bundle
 from m31r_core.engine import Completer, Engine
 from m31r_core.engine.confidence import Calibration, Evidence, fit, worth_showing
 from m31r_core.syntax import parse
+from m31r_eval.calibrating import keep
 from m31r_eval.crates import unpack
+from m31r_eval.metrics import expected_calibration_error, reliability
 from m31r_lsp import silence
 from m31r_lsp.context.files import read, rust_files
 from m31r_lsp.context.gather import SOURCES, Source
@@ -52,7 +56,7 @@ from m31r_lsp.suggest import Query, _request
 
 _LINES = range(4, 31)
 _INDEX_BYTES = 16 << 20
-_GATES = tuple(i / 20 for i in range(20))
+_GATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 
 
 @dataclass(frozen=True)
@@ -309,10 +313,15 @@ def main() -> int:
     if arguments.record:
         lines = [json.dumps(asdict(each), ensure_ascii=False) for each in recordings]
         arguments.record.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    fitted = calibrated(_load(arguments.fit)) if arguments.fit else Calibration()
-    if arguments.calibration:
-        arguments.calibration.write_text(fitted.dump(arguments.fit.name), encoding="utf-8")
-    rows = _rows(recordings, fitted, arguments.unknown)
+    if arguments.fit:
+        answers = sum(len(each.answers) for each in recordings)
+        says = f"{answers} keys of {len(recordings)} functions, benchmarks/ghost_text.py"
+        keep(shipped_bundle(), calibrated(recordings), says)
+    completer = Completer(Engine.load(load_bundle(shipped_bundle()), threads=1))
+    calibration = completer.calibration
+    if arguments.curve:
+        _draw(recordings, calibration, arguments.curve)
+    rows = _rows(recordings, calibration, arguments.unknown)
     _print(rows, len(recordings))
     if arguments.json:
         report = {"machine": machine(), "rows": rows, "ratios": {}}
@@ -324,11 +333,12 @@ def _rows(
     recordings: Sequence[Recording], fitted: Calibration, unknown: float
 ) -> list[dict[str, Any]]:
     everything = Gate(fitted, filters=False)
+    levels = sorted({*_GATES, CompletionSettings().min_confidence})
     gates = {
         "everything": everything,
         "filters": replace(everything, filters=True),
-        "filters and names": replace(everything, filters=True, unknown_name=unknown, least=1e-9),
-        **{f"confidence {least:.2f}": Gate(fitted, least, True, unknown) for least in _GATES[1:]},
+        "filters and names": replace(everything, filters=True, unknown_name=0.0, least=1e-9),
+        **{f"at {least:.2f}": Gate(fitted, least, True, unknown) for least in levels},
     }
     whole = total(recordings, everything)
     rows: list[dict[str, Any]] = []
@@ -339,6 +349,36 @@ def _rows(
         row["wrong_kept"] = row["share_wrong"] / max(whole.row()["share_wrong"], 1e-9)
         rows.append(row)
     return rows
+
+
+def _draw(recordings: Iterable[Recording], calibration: Calibration, file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    said, right = [], []
+    for recording in recordings:
+        for answer in recording.answers:
+            if answer.logprobs and answer.text.strip():
+                said.append(answer.evidence)
+                line = answer.text.partition("\n")[0]
+                right.append(line == recording.function.rest(answer.at))
+    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8, linestyle="--")
+    for label, each in (("tokens' mean", Calibration()), ("calibrated", calibration)):
+        curve = reliability([each.confidence(one) for one in said], right)
+        error = expected_calibration_error(curve)
+        axes.plot(
+            [one.confidence for one in curve],
+            [one.right for one in curve],
+            marker="o",
+            label=f"{label}, error {error:.3f}",
+        )
+        print(f"{label}: calibration error {error:.3f}")
+        for one in curve:
+            print(f"  {one.low:.1f} n {one.n} said {one.confidence:.3f} right {one.right:.3f}")
+    axes.set(xlabel="confidence", ylabel="share of lines that were right", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(loc="upper left", frameon=False)
+    figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
 def _print(rows: Sequence[dict[str, Any]], n: int) -> None:
@@ -389,9 +429,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sources", nargs="*", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--record", type=Path, help="write the recording")
     parser.add_argument("--again", type=Path, help="read a recording instead of making one")
-    parser.add_argument("--fit", type=Path, help="fit the calibration on this recording")
-    parser.add_argument("--calibration", type=Path, help="write the fitted calibration")
-    parser.add_argument("--unknown", type=float, default=0.25, help="factor for unknown names")
+    parser.add_argument(
+        "--fit", action="store_true", help="calibrate the bundle that ships on the recording"
+    )
+    parser.add_argument("--curve", type=Path, help="draw how often answers are right, as PNG")
+    parser.add_argument("--unknown", type=float, default=0.1, help="factor for unknown names")
     parser.add_argument("--json", type=Path)
     return parser
 

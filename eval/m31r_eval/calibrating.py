@@ -1,7 +1,7 @@
 """What the model's probabilities are worth: a calibration fitted on tasks that it never saw.
 
-The line of a task is typed key by key, as in the keystroke simulation, and the model asked at every
-place: it is there that the server asks.
+The whole line of a task's cursor is typed, from its indentation on, and the model asked on the way: it
+is there that the server asks.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ class Sample:
 
 
 def sample(bundle: Path, tasks: Sequence[CompleteTask], every: int) -> list[Sample]:
-    """Ask at every so manieth key of each task's line."""
+    """Ask at every so manieth key of the line that each task's cursor is in."""
     completer = Completer(Engine.load(load_bundle(bundle), threads=1))
     found = []
     for task in tasks:
-        line = task.middle.partition("\n")[0].rstrip()
-        for typed in range(0, len(line), every):
+        above, _, begun = task.prefix.rpartition("\n")
+        line = begun + task.middle.partition("\n")[0].rstrip()
+        blanks = len(line) - len(line.lstrip())
+        for typed in range(blanks, len(line), every):
             request = CompletionRequest(
-                task.path, task.prefix + line[:typed], task.suffix, max_new_tokens=_NEW_TOKENS
+                task.path, f"{above}\n{line[:typed]}", task.suffix, max_new_tokens=_NEW_TOKENS
             )
             completion = completer.complete(request)
             text = completion.text.rstrip()

@@ -28,8 +28,9 @@ class CompletionSettings:
     """When to speak, and for how long.
 
     With `trigger` manual nothing is said unless the user asks. `blocks` offers several lines where
-    the cursor opens a block. `min_confidence` is the chance that the line is right, 0 to 1, under
-    which text is not shown; `check_names` lowers it for names that exist nowhere. `max_new_tokens`
+    the cursor opens a block. `min_confidence` is the chance to be right, 0 to 1, under which text
+    of ten characters is not shown; longer text may be less certain, shorter text less.
+    `check_names` lowers the chance of text with names that exist nowhere. `max_new_tokens`
     is for a line, `max_block_tokens` for a block. `max_file_bytes` counts UTF-8. `max_debounce_ms`
     is the longest wait for the next key before the model is asked, when keys come faster than
     answers. `menu_item` adds one item to the editor's completion menu.
@@ -40,7 +41,7 @@ class CompletionSettings:
     menu_item: bool = True
     blocks: bool = True
     check_names: bool = True
-    min_confidence: float = 0.5
+    min_confidence: float = 0.28
     max_new_tokens: int = 32
     max_block_tokens: int = 96
     max_debounce_ms: int = 150
