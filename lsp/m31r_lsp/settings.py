@@ -43,7 +43,7 @@ class CompletionSettings:
     check_names: bool = True
     min_confidence: float = 0.28
     max_new_tokens: int = 32
-    max_block_tokens: int = 96
+    max_block_tokens: int = 64
     max_debounce_ms: int = 150
     max_file_bytes: int = 1_000_000
     in_comments: bool = False
