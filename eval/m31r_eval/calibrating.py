@@ -1,7 +1,7 @@
 """What the model's probabilities are worth: a calibration fitted on tasks that it never saw.
 
-The whole line of a task's cursor is typed, from its indentation on, and the model asked on the way: it
-is there that the server asks.
+The whole line of a task's cursor is typed, from its indentation on, and the model asked on the way:
+it is there that the server asks.
 """
 
 from __future__ import annotations
