@@ -73,7 +73,7 @@ fmt: $(VENV)/.dev  ## format the Python code and mend what ruff can
 
 bench: $(VENV)/.dev  ## run the benchmarks; tables here, JSON under build/bench/
 	@mkdir -p build/bench
-	@for name in keystrokes engine editing vs_llama_cpp check repair code_actions dedup data train; do \
+	@for name in keystrokes ghost_text context engine editing vs_llama_cpp check repair code_actions dedup data train; do \
 		echo "== benchmarks/$$name.py"; \
 		XDG_CACHE_HOME=$(CACHE) $(BIN)/python "benchmarks/$$name.py" \
 			--json "build/bench/$$name.json" || echo "left out: benchmarks/$$name.py"; \

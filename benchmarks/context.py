@@ -28,7 +28,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._machine import machine
-from benchmarks.ghost_text import Function, functions, surroundings
+from benchmarks.ghost_text import CRATES, Function, functions, surroundings
 
 from m31r_core.bundle import load_bundle, shipped_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
@@ -36,8 +36,8 @@ from m31r_eval.crates import unpack
 from m31r_lsp import silence
 from m31r_lsp.context.files import read, rust_files
 from m31r_lsp.context.gather import SOURCES, Source
+from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.context.words import names
-from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.settings import CompletionSettings
 
 _NEW_TOKENS = 32
@@ -80,27 +80,34 @@ def _measure(
     ]
     found: dict[str, list[bool]] = {}
     for choice in CHOICES:
-        known = surroundings(crates / function.crate, function, choice.sources, names=False)
-        if "recent" in choice.sources:
-            for path, text in _alike(crates / function.crate, function):
+        alike = _alike(crates / function.crate, function) if "recent" in choice.sources else []
+        crate = crates / function.crate
+        with surroundings(crate, function, choice.sources, names=False) as known:
+            for path, text in alike:
                 known.edited(path, text, text.count("\n") // 2)
-        right = []
-        for at in places:
-            cursor = Cursor(function.before + function.body[:at], function.after)
-            if silence.at_cursor(settings, cursor) is not None:
-                continue
-            chunks = known.around(function.path, cursor)
-            request = CompletionRequest(
-                function.path, cursor.prefix, cursor.suffix, max_new_tokens=_NEW_TOKENS
-            )
-            if choice.searched:
-                request = replace(request, searched=tuple(chunk.text for chunk in chunks))
-            if choice.shown:
-                request = replace(request, context=chunks[::-1])
-            text = completer.complete(request).text
-            right.append(text.rstrip() == function.rest(at))
-        found[choice.name] = right
+            found[choice.name] = [
+                _is_right(completer, known, function, at, choice)
+                for at in places
+                if silence.at_cursor(settings, function.cursor(at)) is None
+            ]
+            for path, text in alike:
+                known.closed(path, text)
     return found
+
+
+def _is_right(
+    completer: Completer, known: Surroundings, function: Function, at: int, choice: Choice
+) -> bool:
+    cursor = function.cursor(at)
+    chunks = known.around(function.path, cursor)
+    request = CompletionRequest(
+        function.path, cursor.prefix, cursor.suffix, max_new_tokens=_NEW_TOKENS
+    )
+    if choice.searched:
+        request = replace(request, searched=tuple(chunk.text for chunk in chunks))
+    if choice.shown:
+        request = replace(request, context=chunks[::-1])
+    return completer.complete(request).text.rstrip() == function.rest(at)
 
 
 def _alike(crate: Path, function: Function) -> list[tuple[str, str]]:
@@ -167,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--crates", type=Path, required=True, help="a directory source, or archive")
+    parser.add_argument(
+        "--crates", type=Path, default=CRATES, help="a directory source of crates, or an archive"
+    )
     parser.add_argument("--only", nargs="*", help="folders in it to take functions from")
     parser.add_argument("--functions", type=int, default=200)
     parser.add_argument("--every", type=int, default=12, help="ask at every so manieth key")

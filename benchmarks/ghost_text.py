@@ -22,10 +22,12 @@ import json
 import random
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,14 @@ from m31r_lsp.context.gather import SOURCES, Source
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.filters import apply_filters
 from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.indexing import read_libraries
 from m31r_lsp.scope.dependencies import names_of, packages
 from m31r_lsp.scope.unknown import unknown_names
 from m31r_lsp.settings import CompletionSettings
 from m31r_lsp.suggest import Query, _request
+
+CRATES = Path(__file__).parents[1] / "eval" / "suites" / "crates.tar.xz"
+"""Crates that no training saw, some of them in the validation split, and their dependencies."""
 
 _LINES = range(4, 31)
 _INDEX_BYTES = 16 << 20
@@ -82,6 +88,10 @@ class Function:
             if self.body[at - 1] == "\n":
                 while self.body[at : at + 1] in (" ", "\t"):
                     at += 1
+
+    def cursor(self, at: int) -> Cursor:
+        """The cursor behind so much of the body."""
+        return Cursor(self.before + self.body[:at], self.after)
 
     def rest(self, at: int) -> str:
         """What is still to be typed of the line."""
@@ -199,26 +209,31 @@ def _functions(crate: Path, file: Path) -> Iterator[Function]:
             )
 
 
+@contextmanager
 def surroundings(
-    crate: Path, without: Function, sources: Iterable[Source], *, names: bool = True
-) -> Surroundings:
+    crate: Path, without: Function, sources: tuple[Source, ...], *, names: bool = True
+) -> Iterator[Surroundings]:
     """Know the crate but for the function's body, and its dependencies beside it."""
+    known = _known(crate, sources, names)
+    known.closed(without.path, without.before + without.after)
+    yield known
+    known.closed(without.path, without.before + without.body + without.after)
+
+
+@lru_cache(maxsize=8)
+def _known(crate: Path, sources: tuple[Source, ...], names: bool) -> Surroundings:
     known = Surroundings(_INDEX_BYTES, sources)
+    found, _ = packages([crate / "Cargo.toml"], [crate.parent])
+    deque(read_libraries(known, [each for each in found if each.direct]), maxlen=0)
     for file in rust_files(crate):
-        path = file.relative_to(crate).as_posix()
-        text = without.before + without.after if path == without.path else read(file)
+        text = read(file)
         if text is not None:
-            known.read(path, text)
+            known.read(file.relative_to(crate).as_posix(), text)
     if names:
-        known.add_names(_dependencies(crate))
+        for package in found:
+            known.add_names(names_of(package)[0])
         known.complete(True)
     return known
-
-
-@cache
-def _dependencies(crate: Path) -> frozenset[str]:
-    found, _ = packages([crate / "Cargo.toml"], [crate.parent])
-    return frozenset(name for package in found for name in names_of(package)[0])
 
 
 def record(
@@ -233,33 +248,33 @@ def _record(
     completer: Completer, crates: Path, function: Function, sources: tuple[Source, ...]
 ) -> Recording:
     settings = CompletionSettings()
-    known = surroundings(crates / function.crate, function, sources)
     answers = []
-    for at in function.places():
-        cursor = Cursor(function.before + function.body[:at], function.after)
-        reason = silence.at_cursor(settings, cursor)
-        if reason is not None:
-            answers.append(Answer(at, silent=reason))
-            continue
-        query = Query(function.path, cursor, settings, known)
-        completion = completer.complete(_request(query, query.kind))
-        filtered = apply_filters(completion.text, cursor)
-        line = completion.text.partition("\n")[0] or completion.text
-        evidence = completion.evidence(line)
-        answers.append(
-            Answer(
-                at,
-                None,
-                completion.text,
-                filtered.ghost.text,
-                filtered.emptied_by,
-                filtered.ghost.swallows,
-                tuple(round(each, 4) for each in evidence.logprobs),
-                round(evidence.end, 4),
-                unknown_names(cursor.prefix, filtered.ghost.text, cursor.suffix, known.exists),
-                round(completion.generation.prefill_ms + completion.generation.decode_ms, 2),
+    with surroundings(crates / function.crate, function, sources) as known:
+        for at in function.places():
+            cursor = function.cursor(at)
+            reason = silence.at_cursor(settings, cursor)
+            if reason is not None:
+                answers.append(Answer(at, silent=reason))
+                continue
+            query = Query(function.path, cursor, settings, known)
+            completion = completer.complete(_request(query, query.kind))
+            filtered = apply_filters(completion.text, cursor)
+            line = completion.text.partition("\n")[0] or completion.text
+            evidence = completion.evidence(line)
+            answers.append(
+                Answer(
+                    at,
+                    None,
+                    completion.text,
+                    filtered.ghost.text,
+                    filtered.emptied_by,
+                    filtered.ghost.swallows,
+                    tuple(round(each, 4) for each in evidence.logprobs),
+                    round(evidence.end, 4),
+                    unknown_names(cursor.prefix, filtered.ghost.text, cursor.suffix, known.exists),
+                    round(completion.generation.prefill_ms + completion.generation.decode_ms, 2),
+                )
             )
-        )
     return Recording(function, tuple(answers))
 
 
@@ -421,7 +436,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--crates", type=Path, help="a directory source of crates, or an archive")
+    parser.add_argument(
+        "--crates", type=Path, default=CRATES, help="a directory source of crates, or an archive"
+    )
     parser.add_argument("--only", nargs="*", help="folders in it to take functions from")
     parser.add_argument("--functions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)

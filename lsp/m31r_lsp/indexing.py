@@ -12,7 +12,7 @@ from m31r_lsp.context.files import manifests, read, rust_files
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.documents import short_path
 from m31r_lsp.progress import progress
-from m31r_lsp.scope.dependencies import names_of, packages, source_folders
+from m31r_lsp.scope.dependencies import Package, names_of, packages, source_folders, sources_of
 from m31r_lsp.scope.standard import standard_names
 from m31r_lsp.worker import Cancelled, call_on
 
@@ -25,6 +25,8 @@ _KEY = "index"
 # In characters.
 _PIECE = 8_000
 _MOST_NAMES_BYTES = 64 << 20
+# Of direct dependencies, what is read of items: about half a second of idle time.
+_MOST_ITEMS_BYTES = 4 << 20
 
 
 class Indexing:
@@ -124,6 +126,13 @@ def read_workspace(
     Yields what was read last. `learn` gets every text in pieces.
     """
     roots = tuple(roots)
+    found, missing = [], []
+    for root in roots if dependencies else ():
+        tables = manifests(root)
+        of_root, lacking = packages(tables, source_folders(root))
+        found += of_root
+        missing += lacking if tables else [str(root)]
+    yield from read_libraries(known, [each for each in found if each.direct])
     for root in roots:
         for file in rust_files(root):
             text = read(file)
@@ -136,21 +145,29 @@ def read_workspace(
                 yield file.name
     if not roots or not dependencies:
         return
+    if missing:
+        logger.debug("names are not checked: no sources of %s", ", ".join(missing))
     standard_names()
     yield "std"
-    complete, room = True, _MOST_NAMES_BYTES
-    for root in roots:
-        tables = manifests(root)
-        found, missing = packages(tables, source_folders(root))
-        if missing or not tables:
-            logger.debug("names are not checked: no sources of %s", ", ".join(missing) or root)
-            complete = False
-        for package in found:
-            names, size = names_of(package, room)
-            known.add_names(names)
-            room -= size
-            yield package.name
-    known.complete(complete)
+    room = _MOST_NAMES_BYTES
+    for package in found:
+        names, size = names_of(package, room)
+        known.add_names(names)
+        room -= size
+        yield package.name
+    known.complete(not missing)
+
+
+def read_libraries(known: Surroundings, found: Iterable[Package]) -> Iterator[str]:
+    """Read the items of dependencies that a file may import."""
+    room = _MOST_ITEMS_BYTES
+    for package in found:
+        for file in sources_of(package):
+            text = read(file)
+            if text is not None and len(text) <= room:
+                room -= len(text)
+                known.read_library(file.as_posix(), text)
+                yield package.name
 
 
 def pieces(text: str, size: int = _PIECE) -> Iterator[str]:

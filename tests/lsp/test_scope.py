@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m31r_lsp.context.surroundings import Surroundings
+from m31r_lsp.filters.cursor import Cursor
+from m31r_lsp.indexing import read_workspace
 from m31r_lsp.scope.dependencies import names_of, packages, source_folders
 from m31r_lsp.scope.public import declared_names
 from m31r_lsp.scope.standard import standard_names
@@ -145,3 +148,19 @@ def test_unknown_names_never_throws_and_blames_only_what_is_there(
     for name in unknown_names(before, text, after, lambda name: False):
         assert name in before[-len(name) :] + text
         assert unknown_names(before, text, after, {name}.__contains__).count(name) == 0
+
+
+def test_what_a_file_imports_from_a_dependency(tmp_path: Path, vendored: Path) -> None:
+    manifest = '[dependencies]\ntools = "2"\n'
+    crate = package(tmp_path / "crate", manifest, "use tools::newest_tool;\n").parent
+    (crate / ".cargo").mkdir()
+    (crate / ".cargo" / "config.toml").write_text(f'[source.x]\ndirectory = "{vendored}"\n')
+    known = Surroundings(10**6)
+    steps = list(read_workspace(known, [crate], dependencies=True))
+    assert {"tools", "lib.rs", "std"} <= set(steps)
+    cursor = Cursor("use tools::newest_tool;\n\nfn main() {\n    ", "\n}\n")
+    (chunk,) = known.around("src/main.rs", cursor)
+    assert chunk.text == "pub fn newest_tool()\n"
+    assert known.size().ready
+    assert known.exists("newest_tool")
+    assert not known.exists("old_tool")

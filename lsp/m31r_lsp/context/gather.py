@@ -25,6 +25,8 @@ _NEAR = 3_000
 _NEAR_BEHIND = 1_000
 _HALF = 600.0
 _ITEMS_OF_ONE_NAME = 12
+# A name that more files than these define says nothing about which is meant.
+_FILES_OF_ONE_NAME = 4
 _NAMES = 24
 _PIECES = 8
 _USE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.MULTILINE)
@@ -89,9 +91,10 @@ def _items(index: Index, path: str, name: str) -> Iterator[tuple[str, str]]:
         texts = by_path.setdefault(where, [])
         if where != path and len(texts) < _ITEMS_OF_ONE_NAME:
             texts.append(item.text)
-    for where, texts in by_path.items():
-        if texts:
-            yield where, "\n".join(texts) + "\n"
+    if len(by_path) <= _FILES_OF_ONE_NAME:
+        for where, texts in by_path.items():
+            if texts:
+                yield where, "\n".join(texts) + "\n"
 
 
 def _fitted(pieces: Iterable[tuple[str, str]], budget: int) -> Iterator[Chunk]:

@@ -66,8 +66,8 @@ class Index:
         """How many items are known."""
         return sum(len(file.items) for file in self._files.values())
 
-    def update(self, path: str, text: str) -> None:
-        """Know a file as it is now."""
+    def update(self, path: str, text: str, *, library: bool = False) -> None:
+        """Know a file as it is now; of a `library`'s only the items, not the lines."""
         known = self._files.get(path)
         if known is not None and known.text == text:
             self._files.move_to_end(path)
@@ -82,7 +82,7 @@ class Index:
             if item.owner:
                 self._items[item.owner].append((path, item))
         lines = text.splitlines(keepends=True)
-        for first in range(0, len(lines), _LINES):
+        for first in range(0, 0 if library else len(lines), _LINES):
             number, self._next = self._next, self._next + 1
             self._pieces[number] = (path, first, first + _LINES)
             file.pieces.append(number)

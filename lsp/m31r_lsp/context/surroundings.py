@@ -52,6 +52,11 @@ class Surroundings:
             if path not in self._edited:
                 self._index.update(path, text)
 
+    def read_library(self, path: str, text: str) -> None:
+        """Know the items of a dependency's file."""
+        with self._lock:
+            self._index.update(path, text, library=True)
+
     def edited(self, path: str, text: str, line: int) -> None:
         """Know a file as the editor has it, the user being at `line`, counted from 0."""
         with self._lock:

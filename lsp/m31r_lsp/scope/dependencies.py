@@ -23,10 +23,11 @@ _TABLES = ("dependencies", "build-dependencies", "dev-dependencies")
 
 @dataclass(frozen=True)
 class Package:
-    """A dependency's folder."""
+    """A dependency's folder, and whether the workspace itself depends on it."""
 
     name: str
     folder: Path
+    direct: bool
 
 
 def packages(manifests: Iterable[Path], sources: Iterable[Path]) -> tuple[list[Package], list[str]]:
@@ -51,7 +52,7 @@ def packages(manifests: Iterable[Path], sources: Iterable[Path]) -> tuple[list[P
                 if direct and not wish.get("optional"):
                     missing.append(name)
             elif folder not in found:
-                found[folder] = Package(name, folder)
+                found[folder] = Package(name, folder, direct)
                 waiting.append((folder / "Cargo.toml", False))
     return list(found.values()), missing
 
@@ -69,6 +70,16 @@ def source_folders(root: Path) -> Iterator[Path]:
         yield from sorted(each for each in registry.iterdir() if each.is_dir())
 
 
+def sources_of(package: Package) -> Iterator[Path]:
+    """Yield a package's Rust files in a fixed order, very large ones left out."""
+    for file in sorted((package.folder / "src").rglob("*.rs")):
+        try:
+            if file.stat().st_size <= _LARGEST_FILE:
+                yield file
+        except OSError:
+            continue
+
+
 def names_of(package: Package, room: int = _MOST_BYTES) -> tuple[set[str], int]:
     """Return the names that a package's sources declare, and how many bytes were read.
 
@@ -76,15 +87,15 @@ def names_of(package: Package, room: int = _MOST_BYTES) -> tuple[set[str], int]:
     """
     names: set[str] = {package.name.replace("-", "_")}
     read = 0
-    for file in sorted((package.folder / "src").rglob("*.rs")):
+    for file in sources_of(package):
         try:
-            size = file.stat().st_size
-            if size > _LARGEST_FILE or read + size > room:
-                continue
-            names |= declared_names(file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        read += size
+        if read + len(text) > room:
+            continue
+        names |= declared_names(text)
+        read += len(text)
     return names, read
 
 
