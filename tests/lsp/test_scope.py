@@ -155,7 +155,7 @@ def test_what_a_file_imports_from_a_dependency(tmp_path: Path, vendored: Path) -
     crate = package(tmp_path / "crate", manifest, "use tools::newest_tool;\n").parent
     (crate / ".cargo").mkdir()
     (crate / ".cargo" / "config.toml").write_text(f'[source.x]\ndirectory = "{vendored}"\n')
-    known = Surroundings(10**6)
+    known = Surroundings(10**6, ["imports"])
     steps = list(read_workspace(known, [crate], dependencies=True))
     assert {"tools", "lib.rs", "std"} <= set(steps)
     cursor = Cursor("use tools::newest_tool;\n\nfn main() {\n    ", "\n}\n")
