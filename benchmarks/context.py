@@ -28,7 +28,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._machine import machine
-from benchmarks.ghost_text import CRATES, Function, functions, surroundings
+from benchmarks.ghost_text import Function, add_choice, functions, surroundings
 
 from m31r_core.bundle import load_bundle, shipped_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
@@ -174,15 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--crates", type=Path, default=CRATES, help="a directory source of crates, or an archive"
-    )
-    parser.add_argument("--only", nargs="*", help="folders in it to take functions from")
-    parser.add_argument("--functions", type=int, default=200)
+    add_choice(parser)
     parser.add_argument("--every", type=int, default=12, help="ask at every so manieth key")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     return parser
 
 

@@ -55,7 +55,7 @@ from m31r_lsp.indexing import read_libraries
 from m31r_lsp.scope.dependencies import names_of, packages
 from m31r_lsp.scope.unknown import unknown_names
 from m31r_lsp.settings import CompletionSettings
-from m31r_lsp.suggest import Query, _request
+from m31r_lsp.suggest import Query, request_for
 
 CRATES = Path(__file__).parents[1] / "eval" / "suites" / "crates.tar.xz"
 """Crates that no training saw, some of them in the validation split, and their dependencies."""
@@ -257,7 +257,7 @@ def _record(
                 answers.append(Answer(at, silent=reason))
                 continue
             query = Query(function.path, cursor, settings, known)
-            completion = completer.complete(_request(query, query.kind))
+            completion = completer.complete(request_for(query, query.kind))
             filtered = apply_filters(completion.text, cursor)
             line = completion.text.partition("\n")[0] or completion.text
             evidence = completion.evidence(line)
@@ -432,10 +432,8 @@ def _load(file: Path) -> list[Recording]:
     ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add which functions are typed, and by how many processes."""
     parser.add_argument(
         "--crates", type=Path, default=CRATES, help="a directory source of crates, or an archive"
     )
@@ -443,6 +441,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--functions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_choice(parser)
     parser.add_argument("--sources", nargs="*", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--record", type=Path, help="write the recording")
     parser.add_argument("--again", type=Path, help="read a recording instead of making one")
@@ -451,7 +457,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--curve", type=Path, help="draw how often answers are right, as PNG")
     parser.add_argument("--unknown", type=float, default=0.1, help="factor for unknown names")
-    parser.add_argument("--json", type=Path)
     return parser
 
 

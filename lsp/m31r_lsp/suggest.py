@@ -73,7 +73,7 @@ def suggest(
     reason = silence.at_cursor(query.settings, query.cursor, by_hand=query.by_hand)
     if reason is not None:
         return Suggestion(NOTHING, reason, took_ms=_since(start))
-    completion = completer.complete(_request(query, query.kind), cancelled=cancelled)
+    completion = completer.complete(request_for(query, query.kind), cancelled=cancelled)
     return _judged(completer, completion, query, start)
 
 
@@ -88,9 +88,9 @@ def suggest_several(
     reason = silence.at_cursor(query.settings, query.cursor, by_hand=query.by_hand)
     if reason is not None:
         return [Suggestion(NOTHING, reason, took_ms=_since(start))]
-    completions = completer.candidates(_request(query, "line"), n, cancelled=cancelled)
+    completions = completer.candidates(request_for(query, "line"), n, cancelled=cancelled)
     if query.kind == "block":
-        completions.insert(0, completer.complete(_request(query, "block"), cancelled=cancelled))
+        completions.insert(0, completer.complete(request_for(query, "block"), cancelled=cancelled))
     found = [_judged(completer, each, query, start) for each in completions]
     if cancelled is not None and cancelled():
         return [Suggestion(NOTHING, "a newer request came", took_ms=_since(start))]
@@ -101,10 +101,11 @@ def suggest_several(
 def warm(completer: Completer, query: Query, cancelled: Callable[[], bool] | None = None) -> None:
     """Compute what a suggestion would begin with, where there is no reason for silence."""
     if silence.at_cursor(query.settings, query.cursor) is None:
-        completer.warm(_request(query, query.kind), cancelled=cancelled)
+        completer.warm(request_for(query, query.kind), cancelled=cancelled)
 
 
-def _request(query: Query, kind: Literal["line", "block"]) -> CompletionRequest:
+def request_for(query: Query, kind: Literal["line", "block"]) -> CompletionRequest:
+    """Return what the model is asked."""
     settings, around = query.settings, query.surroundings
     chunks = around.around(query.path, query.cursor) if around is not None else ()
     return CompletionRequest(
