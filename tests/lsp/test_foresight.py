@@ -114,7 +114,7 @@ def test_the_files_of_the_workspace_are_read(
     text, line, character = lively
     wire = begin(start, bundle_path, tmp_path / "log", root=crate)
     wire.open((crate / "src" / "lib.rs").as_uri(), text)
-    logged(wire, tmp_path / "log", "the workspace is read: Size(files=1,")
+    logged(wire, tmp_path / "log", "the workspace is read: Size(files=2,")
     assert wire.ghost((crate / "src" / "lib.rs").as_uri(), line, character)
     assert wire.leave() == 0
 
