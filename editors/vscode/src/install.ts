@@ -6,9 +6,20 @@ import type { Server } from "./server";
 import { ofServer } from "./settings";
 import { makeVenv } from "./venv";
 
+/** Ask what to install: a name that an index gives to anybody is nothing to guess. */
+function choose(): Thenable<string | undefined> {
+  return vscode.window.showInputBox({
+    title: "M31R: Install the server",
+    prompt: "The folder of a clone of M31R, or a wheel of it",
+    placeHolder: "~/m31r",
+    ignoreFocusOut: true,
+  });
+}
+
 /** Make the venv, replacing an older one, and start what is in it. */
 export async function install(server: Server, log: vscode.LogOutputChannel): Promise<void> {
-  if (server.status.state === "installing") return;
+  const wanted = ofServer<string>("package") || (await choose());
+  if (!wanted || server.status.state === "installing") return;
   await server.stop({ state: "installing", message: "the server is being installed" });
   const where = { location: vscode.ProgressLocation.Notification, cancellable: true };
   const problem = await vscode.window.withProgress(
@@ -19,7 +30,7 @@ export async function install(server: Server, log: vscode.LogOutputChannel): Pro
       try {
         await makeVenv({
           venv: server.venv,
-          package: ofServer<string>("package") || "m31r",
+          package: wanted,
           log: (line) => log.info(line),
           report: (message) => progress.report({ message }),
           signal: stopped.signal,
