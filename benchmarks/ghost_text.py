@@ -51,8 +51,8 @@ from m31r_lsp.context.gather import SOURCES, Source
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.filters import apply_filters
 from m31r_lsp.filters.cursor import Cursor
-from m31r_lsp.indexing import read_libraries
-from m31r_lsp.scope.dependencies import names_of, packages
+from m31r_lsp.indexing import read_libraries, read_names
+from m31r_lsp.scope.dependencies import packages
 from m31r_lsp.scope.unknown import unknown_names
 from m31r_lsp.settings import CompletionSettings
 from m31r_lsp.suggest import Query, request_for
@@ -230,8 +230,7 @@ def _known(crate: Path, sources: tuple[Source, ...], names: bool) -> Surrounding
         if text is not None:
             known.read(file.relative_to(crate).as_posix(), text)
     if names:
-        for package in found:
-            known.add_names(names_of(package)[0])
+        deque(read_names(known, found), maxlen=0)
         known.complete(True)
     return known
 

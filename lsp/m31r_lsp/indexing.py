@@ -12,7 +12,8 @@ from m31r_lsp.context.files import manifests, read, rust_files
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.documents import short_path
 from m31r_lsp.progress import progress
-from m31r_lsp.scope.dependencies import Package, names_of, packages, source_folders, sources_of
+from m31r_lsp.scope.dependencies import Package, packages, source_folders, sources_of
+from m31r_lsp.scope.public import declared_names
 from m31r_lsp.scope.standard import standard_names
 from m31r_lsp.worker import Cancelled, call_on
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _KEY = "index"
 # In characters.
 _PIECE = 8_000
+_PIECE_OF_NAMES = 64_000
+_LARGEST_LIBRARY = 128_000
 _MOST_NAMES_BYTES = 64 << 20
 # Of direct dependencies, what is read of items: about half a second of idle time.
 _MOST_ITEMS_BYTES = 4 << 20
@@ -49,7 +52,10 @@ class Indexing:
         if wanted == self._begun:
             return
         self._begun = wanted
+        server.worker.no_longer(_KEY)
         server.surroundings.clear()
+        if self._showing is not None:
+            self._showing.cancel()
         if not settings.trusted or not settings.completion.enabled:
             self._begun = None
             return
@@ -65,6 +71,8 @@ class Indexing:
 
         def task(cancelled: Cancelled) -> bool:
             for step in steps:
+                if self._begun is not wanted:
+                    return True
                 for say in says:
                     say(step)
                 if cancelled():
@@ -74,8 +82,6 @@ class Indexing:
             return True
 
         server.worker.when_idle(_KEY, _safe(task, lambda: call_on(loop, done.set)))
-        if self._showing is not None:
-            self._showing.cancel()
         self._showing = loop.create_task(self._show(done, says))
 
     def changed(self, file: Path) -> None:
@@ -149,13 +155,23 @@ def read_workspace(
         logger.debug("names are not checked: no sources of %s", ", ".join(missing))
     standard_names()
     yield "std"
+    yield from read_names(known, found)
+    known.complete(not missing)
+
+
+def read_names(known: Surroundings, found: Iterable[Package]) -> Iterator[str]:
+    """Read the names that dependencies declare."""
     room = _MOST_NAMES_BYTES
     for package in found:
-        names, size = names_of(package, room)
-        known.add_names(names)
-        room -= size
-        yield package.name
-    known.complete(not missing)
+        known.add_names([package.name.replace("-", "_")])
+        for file in sources_of(package):
+            text = read(file)
+            if text is None or len(text) > room:
+                continue
+            room -= len(text)
+            for piece in pieces(text, _PIECE_OF_NAMES):
+                known.add_names(declared_names(piece))
+                yield package.name
 
 
 def read_libraries(known: Surroundings, found: Iterable[Package]) -> Iterator[str]:
@@ -164,7 +180,7 @@ def read_libraries(known: Surroundings, found: Iterable[Package]) -> Iterator[st
     for package in found:
         for file in sources_of(package):
             text = read(file)
-            if text is not None and len(text) <= room:
+            if text is not None and len(text) <= min(room, _LARGEST_LIBRARY):
                 room -= len(text)
                 known.read_library(file.as_posix(), text)
                 yield package.name

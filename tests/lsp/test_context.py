@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from m31r_core.prompt import Chunk
 from m31r_lsp.context.gather import SOURCES, Source, gather
-from m31r_lsp.context.index import Index
+from m31r_lsp.context.index import Index, describe
 from m31r_lsp.context.outline import outline
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.filters.cursor import Cursor
@@ -57,7 +57,7 @@ def test_the_items_of_a_file() -> None:
 @given(st.text(alphabet="fn struct{}()<>;'\"/*\n é😀", max_size=80))
 def test_any_text_has_an_outline(text: str) -> None:
     index = Index(MOST)
-    index.update("a.rs", text)
+    index.update("a.rs", describe(text))
     gather(index, "b.rs", Cursor(text, text))
     assert all(item.text in text for item in outline(text))
 
@@ -65,8 +65,8 @@ def test_any_text_has_an_outline(text: str) -> None:
 @pytest.fixture
 def index() -> Index:
     made = Index(MOST)
-    made.update("src/shelf.rs", SHELF)
-    made.update("src/other.rs", "fn unrelated(alpha: u8) -> u8 {\n    alpha + 1\n}\n")
+    made.update("src/shelf.rs", describe(SHELF))
+    made.update("src/other.rs", describe("fn unrelated(alpha: u8) -> u8 {\n    alpha + 1\n}\n"))
     return made
 
 
@@ -116,11 +116,11 @@ def test_an_index_that_changes_is_as_one_that_is_made_anew(
             changed.remove(path)
             last.pop(path, None)
         else:
-            changed.update(path, "\n".join(lines))
+            changed.update(path, describe("\n".join(lines)))
             last[path] = "\n".join(lines)
     anew = Index(MOST)
     for path, text in last.items():
-        anew.update(path, text)
+        anew.update(path, describe(text))
     assert (changed.files, changed.items, changed.size) == (anew.files, anew.items, anew.size)
     for name in ("alpha", "gamma", "Delta", "nowhere"):
         assert changed.has_name(name) == anew.has_name(name)
@@ -134,7 +134,7 @@ def test_an_index_that_changes_is_as_one_that_is_made_anew(
 def test_memory_is_bounded() -> None:
     index = Index(most_bytes=10_000)
     for number in range(200):
-        index.update(f"{number}.rs", f"fn f{number}() {{}}\n" * 20)
+        index.update(f"{number}.rs", describe(f"fn f{number}() {{}}\n" * 20))
     assert index.size <= 10_000
     assert "199.rs" in index
     assert "0.rs" not in index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from m31r_lsp.context.surroundings import Surroundings
 from m31r_lsp.filters.cursor import Cursor
-from m31r_lsp.indexing import read_workspace
-from m31r_lsp.scope.dependencies import names_of, packages, source_folders
+from m31r_lsp.indexing import read_names, read_workspace
+from m31r_lsp.scope.dependencies import packages, source_folders
 from m31r_lsp.scope.public import declared_names
 from m31r_lsp.scope.standard import standard_names
 from m31r_lsp.scope.unknown import unknown_names
@@ -35,9 +36,23 @@ def vendored(tmp_path: Path) -> Path:
     return source
 
 
+class Known(Surroundings):
+    """Surroundings that can be asked for the names of dependencies."""
+
+    def __init__(self) -> None:
+        super().__init__(10**6)
+        self.names: set[str] = set()
+
+    def add_names(self, names: Iterable[str]) -> None:
+        self.names.update(names)
+
+
 def names(manifest: Path, *sources: Path) -> tuple[set[str], list[str]]:
     found, missing = packages([manifest], sources)
-    return {name for each in found for name in names_of(each)[0]}, missing
+    known = Known()
+    for _ in read_names(known, found):
+        pass
+    return known.names, missing
 
 
 def test_dependencies_and_theirs(tmp_path: Path, vendored: Path) -> None:

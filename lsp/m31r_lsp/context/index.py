@@ -9,7 +9,7 @@ import math
 from array import array
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from m31r_lsp.context.outline import Item, outline
 from m31r_lsp.context.words import names
@@ -29,12 +29,24 @@ class Piece:
     text: str
 
 
-@dataclass
-class _File:
+@dataclass(frozen=True)
+class Described:
+    """A file: its items, its names, and the names in each of its pieces."""
+
     text: str
     items: tuple[Item, ...]
     names: frozenset[str]
-    pieces: list[int] = field(default_factory=list)
+    pieces: tuple[frozenset[str], ...]
+
+
+def describe(text: str, *, library: bool = False) -> Described:
+    """Describe a file as it is now; of a `library`'s only the items, not the lines."""
+    lines = text.splitlines(keepends=True)
+    pieces = tuple(
+        frozenset(names("".join(lines[first : first + _LINES])))
+        for first in range(0, 0 if library else len(lines), _LINES)
+    )
+    return Described(text, outline(text), frozenset(names(text)), pieces)
 
 
 class Index:
@@ -47,9 +59,10 @@ class Index:
         self.size = 0
         self.changes = 0
         self.most_bytes = most_bytes
-        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._files: OrderedDict[str, Described] = OrderedDict()
+        self._numbers: dict[str, list[int]] = {}
         self._items: defaultdict[str, list[tuple[str, Item]]] = defaultdict(list)
-        self._pieces: dict[int, tuple[str, int, int]] = {}
+        self._pieces: dict[int, tuple[str, int]] = {}
         self._places: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
         self._next = 0
 
@@ -66,27 +79,31 @@ class Index:
         """How many items are known."""
         return sum(len(file.items) for file in self._files.values())
 
-    def update(self, path: str, text: str, *, library: bool = False) -> None:
-        """Know a file as it is now; of a `library`'s only the items, not the lines."""
+    def has(self, path: str, text: str) -> bool:
+        """Say whether a file is known with this text; it is not dropped soon then."""
         known = self._files.get(path)
-        if known is not None and known.text == text:
-            self._files.move_to_end(path)
-            return
+        if known is None or known.text != text:
+            return False
+        self._files.move_to_end(path)
+        return True
+
+    def update(self, path: str, file: Described) -> None:
+        """Know a file as it is described."""
         self.remove(path)
         self.changes += 1
-        file = _File(text, outline(text), frozenset(names(text)))
-        self._files[path] = file
-        self.size += len(text)
+        # The pieces' names are in the places, where they take less room.
+        self._files[path] = replace(file, pieces=())
+        self.size += len(file.text)
         for item in file.items:
             self._items[item.name].append((path, item))
             if item.owner:
                 self._items[item.owner].append((path, item))
-        lines = text.splitlines(keepends=True)
-        for first in range(0, 0 if library else len(lines), _LINES):
+        numbers = self._numbers[path] = []
+        for place, names_of_piece in enumerate(file.pieces):
             number, self._next = self._next, self._next + 1
-            self._pieces[number] = (path, first, first + _LINES)
-            file.pieces.append(number)
-            for name in set(names("".join(lines[first : first + _LINES]))):
+            self._pieces[number] = (path, place * _LINES)
+            numbers.append(number)
+            for name in names_of_piece:
                 self._places[name].append(number)
         while self.size > self.most_bytes and len(self._files) > 1:
             self.remove(next(iter(self._files)))
@@ -105,7 +122,7 @@ class Index:
                     self._items[name] = left
                 else:
                     self._items.pop(name)
-        for number in file.pieces:
+        for number in self._numbers.pop(path):
             del self._pieces[number]
         if self._next > 2 * len(self._pieces) + 1_000:
             self._sweep()
@@ -148,16 +165,16 @@ class Index:
         return [self._piece(number) for _, number in best]
 
     def _piece(self, number: int) -> Piece:
-        path, first, last = self._pieces[number]
-        lines = self._files[path].text.splitlines(keepends=True)[first:last]
+        path, first = self._pieces[number]
+        lines = self._files[path].text.splitlines(keepends=True)[first : first + _LINES]
         return Piece(path, first, "".join(lines))
 
     def _sweep(self) -> None:
         """Drop the places of pieces that are gone, and number the others anew."""
         renumbered = {number: i for i, number in enumerate(self._pieces)}
         self._pieces = {renumbered[number]: piece for number, piece in self._pieces.items()}
-        for file in self._files.values():
-            file.pieces = [renumbered[number] for number in file.pieces]
+        for path, numbers in self._numbers.items():
+            self._numbers[path] = [renumbered[number] for number in numbers]
         for name in list(self._places):
             kept = array("I", (renumbered[n] for n in self._places[name] if n in renumbered))
             if kept:

@@ -9,7 +9,7 @@ from threading import Lock
 
 from m31r_core.prompt import Chunk
 from m31r_lsp.context.gather import SOURCES, Source, gather
-from m31r_lsp.context.index import Index
+from m31r_lsp.context.index import Index, describe
 from m31r_lsp.filters.cursor import Cursor
 from m31r_lsp.scope.standard import standard_names
 
@@ -29,7 +29,7 @@ class Size:
 
 
 class Surroundings:
-    """Safe to use from several threads; every call is short.
+    """Safe to use from several threads; nobody waits long for another.
 
     A file that is being edited is looked at again when another one asks for it: what its own
     suggestions need of it is its text.
@@ -48,14 +48,16 @@ class Surroundings:
 
     def read(self, path: str, text: str) -> None:
         """Know a file as it lies on the disk, unless the editor knows better."""
+        file = describe(text)
         with self._lock:
             if path not in self._edited:
-                self._index.update(path, text)
+                self._index.update(path, file)
 
     def read_library(self, path: str, text: str) -> None:
         """Know the items of a dependency's file."""
+        file = describe(text, library=True)
         with self._lock:
-            self._index.update(path, text, library=True)
+            self._index.update(path, file)
 
     def edited(self, path: str, text: str, line: int) -> None:
         """Know a file as the editor has it, the user being at `line`, counted from 0."""
@@ -68,13 +70,14 @@ class Surroundings:
 
     def closed(self, path: str, text: str | None) -> None:
         """A file is no longer open, or was changed or deleted (None) on the disk."""
+        file = None if text is None else describe(text)
         with self._lock:
             self._edited.pop(path, None)
-            if text is None:
+            if file is None:
                 self._index.remove(path)
                 self._places.pop(path, None)
             else:
-                self._index.update(path, text)
+                self._index.update(path, file)
 
     def add_names(self, names: Iterable[str]) -> None:
         """Know names of dependencies."""
@@ -116,8 +119,8 @@ class Surroundings:
         """
         line = len(cursor.prefix) - len(cursor.line_before)
         above = Cursor(cursor.prefix[:line], cursor.suffix.partition("\n")[2])
+        self._look_again(path)
         with self._lock:
-            self._look_again(path)
             key = (path, above, tuple(self._places), self._index.changes)
             if self._answered[0] != key:
                 found = gather(self._index, path, above, self._recent(path), self._sources)
@@ -139,8 +142,17 @@ class Surroundings:
             )
 
     def _look_again(self, active: str) -> None:
-        for path in [each for each in self._edited if each != active]:
-            self._index.update(path, self._edited[path])
+        """Describe what was edited meanwhile; not under the lock, for which the loop may wait."""
+        with self._lock:
+            stale = [
+                (path, text)
+                for path, text in self._edited.items()
+                if path != active and not self._index.has(path, text)
+            ]
+        for path, text in stale:
+            file = describe(text)
+            with self._lock:
+                self._index.update(path, file)
 
     def _recent(self, active: str) -> list[Chunk]:
         found = []

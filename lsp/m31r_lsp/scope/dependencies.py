@@ -1,4 +1,4 @@
-"""The names that a workspace's dependencies make public, from their sources on this machine.
+"""What a workspace depends on, and where its sources lie on this machine.
 
 Nothing is downloaded and cargo is not run: manifests say what is depended on, and the folders of
 cargo's registry, vendored sources and paths are where it lies.
@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m31r_lsp.scope.public import declared_names
-
 _MOST_PACKAGES = 400
-_MOST_BYTES = 64 << 20
 _LARGEST_FILE = 1 << 20
 _TABLES = ("dependencies", "build-dependencies", "dev-dependencies")
 
@@ -78,25 +75,6 @@ def sources_of(package: Package) -> Iterator[Path]:
                 yield file
         except OSError:
             continue
-
-
-def names_of(package: Package, room: int = _MOST_BYTES) -> tuple[set[str], int]:
-    """Return the names that a package's sources declare, and how many bytes were read.
-
-    At most `room` bytes are.
-    """
-    names: set[str] = {package.name.replace("-", "_")}
-    read = 0
-    for file in sources_of(package):
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if read + len(text) > room:
-            continue
-        names |= declared_names(text)
-        read += len(text)
-    return names, read
 
 
 def _dependencies(
