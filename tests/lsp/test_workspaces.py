@@ -37,6 +37,8 @@ def serve(start: Start, bundle_path: Path, tmp_path: Path) -> Serve:
         }
         wire.call("initialize", parameters)
         wire.notify("initialized", {})
+        # What is said may depend on what was read so far.
+        index(wire)
         return wire
 
     return serve_it
@@ -183,10 +185,10 @@ def test_a_read_only_disk(
     server = [*walls, sys.executable, "-m", "m31r_lsp"]
     wire = start("--model", str(bundle_path), command=server)
     wire.initialize(SPEAK, root=crate)
+    assert index(wire)["files"] == 2
     uri = (crate / "src" / "lib.rs").as_uri()
     wire.open(uri, text)
     assert wire.ghost(uri, line, character)
-    assert index(wire)["files"] == 2
     wire.save(uri)
     assert wire.actions(uri, line) == []
     assert wire.leave() == 0
