@@ -40,7 +40,7 @@ from benchmarks._machine import machine
 
 from m31r_core.bundle import load_bundle, shipped_bundle
 from m31r_core.engine import Completer, Engine
-from m31r_core.engine.confidence import Calibration, Evidence, fit, worth_showing
+from m31r_core.engine.confidence import Calibration, Evidence, fit_calibration, worth_showing
 from m31r_core.syntax import parse
 from m31r_eval.calibrating import keep
 from m31r_eval.crates import unpack
@@ -118,8 +118,9 @@ class Answer:
 
     @property
     def evidence(self) -> Evidence:
-        """What the model said of its text."""
-        return Evidence(tuple(self.logprobs), self.end, len(self.raw))
+        """What the model said of its first line."""
+        line = self.raw.partition("\n")[0] or self.raw
+        return Evidence(tuple(self.logprobs), self.end, len(line))
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ def _record(
             completion = completer.complete(request_for(query, query.kind))
             filtered = apply_filters(completion.text, cursor)
             line = completion.text.partition("\n")[0] or completion.text
-            evidence = completion.evidence(line)
+            evidence = completion.evidence(0, len(line))
             answers.append(
                 Answer(
                     at,
@@ -317,7 +318,7 @@ def calibrated(recordings: Iterable[Recording]) -> Calibration:
             if answer.logprobs and answer.text:
                 rows.append(answer.evidence.features())
                 right.append(answer.text.partition("\n")[0] == recording.function.rest(answer.at))
-    return Calibration(fit(rows, right))
+    return fit_calibration(rows, right)
 
 
 def main() -> int:

@@ -44,16 +44,12 @@ def open_within(text: str) -> list[str]:
 
 def closed_outside(text: str) -> list[str]:
     """Return the closers of `text` whose openers lie before it, in order."""
-    stack: list[str] = []
-    closers: list[str] = []
-    for _, bracket in brackets(text):
-        if bracket not in _PAIRS:
-            stack.append(bracket)
-        elif stack:
-            stack.pop()
-        else:
-            closers.append(bracket)
-    return closers
+    return [bracket for _, bracket in _closers_outside(text)]
+
+
+def first_closed_outside(text: str) -> int | None:
+    """Return the index of the first closer of `text` whose opener lies before it, or None."""
+    return next((index for index, _ in _closers_outside(text)), None)
 
 
 def unclosed(before: str, after: str) -> list[str]:
@@ -69,14 +65,8 @@ def unclosed(before: str, after: str) -> list[str]:
             openers.append((bracket, _indentation(before, index)))
         elif openers and matches(openers[-1][0], bracket):
             openers.pop()
-    inner: list[str] = []
-    for index, bracket in brackets(after):
-        if bracket not in _PAIRS:
-            inner.append(bracket)
-        elif inner:
-            inner.pop()
-        else:
-            _close(openers, bracket, after, index)
+    for index, bracket in _closers_outside(after):
+        _close(openers, bracket, after, index)
     return [opener for opener, _ in openers]
 
 
@@ -96,17 +86,16 @@ def _indentation(text: str, index: int) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
-def first_closed_outside(text: str) -> int | None:
-    """Return the index of the first closer of `text` whose opener lies before it, or None."""
-    stack: list[str] = []
+def _closers_outside(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the index and the character of each closer whose opener lies before `text`."""
+    inner = 0
     for index, bracket in brackets(text):
         if bracket not in _PAIRS:
-            stack.append(bracket)
-        elif not stack:
-            return index
+            inner += 1
+        elif inner:
+            inner -= 1
         else:
-            stack.pop()
-    return None
+            yield index, bracket
 
 
 def is_closer(bracket: str) -> bool:

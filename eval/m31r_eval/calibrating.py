@@ -13,7 +13,7 @@ from pathlib import Path
 
 from m31r_core.bundle import CALIBRATION, load_bundle, write_bundle
 from m31r_core.engine import Completer, CompletionRequest, Engine
-from m31r_core.engine.confidence import Calibration, fit
+from m31r_core.engine.confidence import Calibration, fit_calibration
 from m31r_eval.metrics import Bin, expected_calibration_error, reliability
 from m31r_eval.progress import track
 from m31r_eval.tasks import CompleteTask
@@ -45,7 +45,7 @@ def sample(bundle: Path, tasks: Sequence[CompleteTask], every: int) -> list[Samp
             )
             completion = completer.complete(request)
             text = completion.text.rstrip()
-            evidence = completion.evidence(completion.text)
+            evidence = completion.evidence(0, len(completion.text))
             if text and evidence.logprobs:
                 confidence = completer.calibration.confidence(evidence)
                 found.append(Sample(evidence.features(), confidence, text == line[typed:]))
@@ -66,7 +66,7 @@ def sample_all(
 
 def fitted(samples: Sequence[Sample]) -> Calibration:
     """Return the calibration that fits the samples."""
-    return Calibration(fit([each.features for each in samples], [each.right for each in samples]))
+    return fit_calibration([each.features for each in samples], [each.right for each in samples])
 
 
 def curve(samples: Sequence[Sample]) -> tuple[list[Bin], float]:

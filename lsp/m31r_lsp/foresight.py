@@ -17,7 +17,7 @@ from lsprotocol import types
 from m31r_lsp.documents import Change, Document, short_path
 from m31r_lsp.indexing import pieces
 from m31r_lsp.suggest import suggest, warm, with_newlines
-from m31r_lsp.worker import Cancelled, call_on
+from m31r_lsp.worker import Cancelled, call_on, logged
 
 if TYPE_CHECKING:
     from m31r_lsp.server import M31RServer
@@ -109,7 +109,7 @@ class Foresight:
         self._when_idle("next", task)
 
     def _when_idle(self, key: Hashable, task: Callable[[Cancelled], bool]) -> None:
-        self._server.worker.when_idle(key, _safe(task))
+        self._server.worker.when_idle(key, logged(task, "what was computed ahead failed"))
 
     def _may_help(self, document: Document) -> bool:
         settings = self._server.settings_of(document)
@@ -141,16 +141,3 @@ def _end(document: Document, change: types.TextDocumentContentChangePartial) -> 
     if len(lines) == 1:
         return types.Position(start.line, start.character + last)
     return types.Position(start.line + len(lines) - 1, last)
-
-
-def _safe(task: Callable[[Cancelled], bool]) -> Callable[[Cancelled], bool]:
-    """Return `task`, but one that fails is logged and done."""
-
-    def safe(cancelled: Cancelled) -> bool:
-        try:
-            return task(cancelled)
-        except Exception:
-            logger.exception("what was computed ahead failed")
-            return True
-
-    return safe

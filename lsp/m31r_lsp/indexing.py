@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from m31r_lsp.progress import progress
 from m31r_lsp.scope.dependencies import Package, packages, source_folders, sources_of
 from m31r_lsp.scope.public import declared_names
 from m31r_lsp.scope.standard import standard_names
-from m31r_lsp.worker import Cancelled, call_on
+from m31r_lsp.worker import Cancelled, call_on, logged
 
 if TYPE_CHECKING:
     from m31r_lsp.server import M31RServer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEY = "index"
+_FAILED = "the workspace could not be read"
 # In characters.
 _PIECE = 8_000
 _PIECE_OF_NAMES = 64_000
@@ -81,7 +83,8 @@ class Indexing:
             call_on(loop, done.set)
             return True
 
-        server.worker.when_idle(_KEY, _safe(task, lambda: call_on(loop, done.set)))
+        finished = partial(call_on, loop, done.set)
+        server.worker.when_idle(_KEY, logged(task, _FAILED, finished))
         self._showing = loop.create_task(self._show(done, says))
 
     def changed(self, file: Path) -> None:
@@ -95,7 +98,7 @@ class Indexing:
             server.surroundings.closed(path, read(file))
             return True
 
-        server.worker.when_idle((_KEY, path), _safe(task))
+        server.worker.when_idle((_KEY, path), logged(task, _FAILED))
 
     def _is_ours(self, file: Path) -> bool:
         settings = self._server.settings
@@ -193,19 +196,3 @@ def pieces(text: str, size: int = _PIECE) -> Iterator[str]:
         end = text.find("\n", start + size) + 1 or len(text)
         yield text[start:end]
         start = end
-
-
-def _safe(
-    task: Callable[[Cancelled], bool], failed: Callable[[], None] = lambda: None
-) -> Callable[[Cancelled], bool]:
-    """Return `task`, but one that fails is logged and done."""
-
-    def safe(cancelled: Cancelled) -> bool:
-        try:
-            return task(cancelled)
-        except Exception:
-            logger.exception("the workspace could not be read")
-            failed()
-            return True
-
-    return safe

@@ -41,7 +41,7 @@ class CompletionSettings:
     menu_item: bool = True
     blocks: bool = True
     check_names: bool = True
-    min_confidence: float = 0.28
+    min_confidence: float = 0.3
     max_new_tokens: int = 32
     max_block_tokens: int = 64
     max_debounce_ms: int = 150

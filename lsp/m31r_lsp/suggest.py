@@ -131,7 +131,7 @@ def _judged(completer: Completer, completion: Completion, query: Query, start: f
     text = filtered.ghost.text
     while True:
         # Of one line all that the model said counts, of several those that are left.
-        said = text if "\n" in raw else raw
+        said = len(text if "\n" in raw else raw)
         confidence = completer.confidence(completion, said) * _worth_of_names(text, query)
         if worth_showing(confidence, len(text.strip())) >= least:
             ghost = replace(filtered.ghost, text=text)

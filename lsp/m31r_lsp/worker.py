@@ -207,3 +207,19 @@ def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> No
         loop.call_soon_threadsafe(function)
     except RuntimeError:
         logger.debug("the event loop closed before an answer came")
+
+
+def logged(
+    task: Callable[[Cancelled], bool], what: str, failed: Callable[[], None] = lambda: None
+) -> Callable[[Cancelled], bool]:
+    """Return an idle task that does `task`; where that raises, `what` is logged and it is done."""
+
+    def never_raising(cancelled: Cancelled) -> bool:
+        try:
+            return task(cancelled)
+        except Exception:
+            logger.exception(what)
+            failed()
+            return True
+
+    return never_raising

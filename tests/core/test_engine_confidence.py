@@ -67,6 +67,31 @@ def test_a_bundle_carries_its_calibration(bundle_path: Path, tmp_path: Path) -> 
     assert found["unsure"] < 0.01
 
 
+def test_less_likely_text_is_never_more_certain(bundle_path: Path) -> None:
+    calibration = Completer(Engine.load(load_bundle(bundle_path), threads=1)).calibration
+    for characters in (1, 5, 20, 60, 200):
+        for n in (1, 4, 16, 64):
+            sure = [
+                calibration.confidence(Evidence((each,) * n, 0.0, characters))
+                for each in (-0.05, -0.2, -0.5, -1.0, -2.0)
+            ]
+            assert sure == sorted(sure, reverse=True), (characters, n)
+
+
+def test_several_lines_are_as_certain_as_all_of_them_together(bundle_path: Path) -> None:
+    completer = Completer(Engine.load(load_bundle(bundle_path), threads=1))
+    prefix = "pub fn add(left: u64, right: u64) -> u64 {\n    "
+    block = completer.complete(CompletionRequest("a.rs", prefix, "", kind="block"))
+    assert "\n" in block.text
+    chances = [
+        completer.confidence(block, place)
+        for place in range(1, len(block.text) + 1)
+        if block.text[place : place + 1] in ("\n", "")
+    ]
+    assert chances == sorted(chances, reverse=True)
+    assert block.confidence == chances[-1]
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"weights": {}}', '{"weights": {"bias": "x"}}'])
 def test_what_is_no_calibration_is_refused(content: str, tmp_path: Path) -> None:
     file = tmp_path / CALIBRATION
@@ -80,8 +105,8 @@ def test_evidence_is_of_the_tokens_of_a_beginning(bundle_path: Path) -> None:
     prefix = "fn main() {\n    let mut names: Vec<String> = Vec::new();\n    names.pu"
     completion = completer.complete(CompletionRequest("a.rs", prefix, "\n}\n"))
     assert completion.text
-    whole = completion.evidence(completion.text)
-    part = completion.evidence(completion.text[:1])
+    whole = completion.evidence(0, len(completion.text))
+    part = completion.evidence(0, 1)
     assert 0 < len(part.logprobs) <= len(whole.logprobs)
     assert whole.logprobs[: len(part.logprobs)] == part.logprobs
     assert set(whole.logprobs) <= set(completion.generation.logprobs)

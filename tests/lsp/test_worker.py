@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from m31r_lsp.worker import Worker
+from m31r_lsp.worker import Worker, logged
 
 Cancelled = Callable[[], bool]
 
@@ -188,3 +188,39 @@ async def test_jobs_never_wait_for_idle_work(worker: Worker[str]) -> None:
     await asyncio.sleep(0.03)
     assert await worker.submit("job", job) == "done"
     assert order.index("job") < 10
+
+
+async def test_a_job_that_waits_gives_way_to_a_newer_one_and_to_nothing_else(
+    worker: Worker[str],
+) -> None:
+    ran: list[str] = []
+
+    def job(name: str, cancelled: Cancelled) -> str:
+        ran.append(name)
+        return name
+
+    def idle(cancelled: Cancelled) -> bool:
+        ran.append("idle")
+        return True
+
+    waiting = asyncio.create_task(worker.submit("first", partial(job, "first"), delay_s=3600))
+    same = asyncio.create_task(worker.submit("first", partial(job, "same"), delay_s=3600))
+    await asyncio.sleep(0)
+    worker.when_idle("idle", idle)
+    chored = threading.Event()
+    worker.prepare(chored.set)
+    assert await asyncio.to_thread(chored.wait, 30)
+    assert ran == []
+    assert await worker.submit("second", partial(job, "second"), delay_s=0.05) == "second"
+    assert list(await asyncio.gather(waiting, same)) == [None, None]
+    assert ran[0] == "second"
+
+
+async def test_an_idle_task_that_fails_is_done(worker: Worker[str]) -> None:
+    def broken(cancelled: Cancelled) -> bool:
+        raise ValueError("on purpose")
+
+    told = threading.Event()
+    worker.when_idle("broken", logged(broken, "it failed", told.set))
+    assert await asyncio.to_thread(told.wait, 30)
+    assert await worker.submit("next", lambda cancelled: "answered") == "answered"

@@ -63,18 +63,15 @@ class Completion:
     generation: Generation
     ends: tuple[int, ...] = ()
 
-    def evidence(self, beginning: str) -> Evidence:
-        """Return what the model said of a `beginning` of the text, maybe the whole."""
-        last = len(beginning.encode())
+    def evidence(self, start: int, end: int) -> Evidence:
+        """Return what the model said of the text's characters from `start` to `end`."""
+        first, last = (len(self.text[:place].encode()) for place in (start, end))
         tokens = list(zip((0, *self.ends), self.ends, self.generation.logprobs, strict=False))
-        end = next((logprob for begin, _, logprob in tokens if begin == last > 0), 0.0)
-        if not end and beginning == self.text == self.generation.text:
-            end = self.generation.end_logprob
-        return Evidence(
-            tuple(logprob for begin, end_, logprob in tokens if end_ > 0 and begin < last),
-            end,
-            len(beginning),
-        )
+        behind = next((logprob for begin, _, logprob in tokens if begin == last > 0), 0.0)
+        if not behind and end == len(self.text) == len(self.generation.text):
+            behind = self.generation.end_logprob
+        logprobs = (each for begin, to, each in tokens if to > first and begin < last)
+        return Evidence(tuple(logprobs), behind, end - start)
 
 
 class Completer:
@@ -210,11 +207,20 @@ class Completer:
             end += len(self.engine.tokenizer.token_bytes(token))
             ends.append(max(end, 0))
         completion = Completion(text, 0.0, generation, tuple(ends))
-        return replace(completion, confidence=self.confidence(completion, text))
+        return replace(completion, confidence=self.confidence(completion, len(text)))
 
-    def confidence(self, completion: Completion, beginning: str) -> float:
-        """Return the chance, 0 to 1, that a `beginning` of a completion's text is right."""
-        return self.calibration.confidence(completion.evidence(beginning)) if beginning else 0.0
+    def confidence(self, completion: Completion, length: int) -> float:
+        """Return the chance, 0 to 1, that the first `length` characters of a text are right.
+
+        A calibration is of lines: of several, each must be right.
+        """
+        chance, start = float(bool(completion.text[:length].strip())), 0
+        for line in completion.text[:length].split("\n"):
+            if line.strip():
+                evidence = completion.evidence(start, start + len(line))
+                chance *= self.calibration.confidence(evidence)
+            start += len(line) + 1
+        return chance
 
     def _file_cache(self, request: CompletionRequest, prompt: Prompt) -> FileCache:
         encode = self.engine.tokenizer.encode_edited

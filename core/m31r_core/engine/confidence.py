@@ -17,20 +17,25 @@ from m31r_core.errors import M31RError
 
 FEATURES = (
     "bias",
-    "sum",
+    "sum_if_short",
+    "sum_if_long",
     "mean",
     "lowest",
     "first",
     "end",
     "log_characters",
     "log_tokens",
-    "sum_by_log_characters",
 )
+_LOGPROBS = slice(1, 7)
+"""Of `FEATURES` those that grow with the tokens' probabilities: so must confidence."""
+
+# In characters. Longer lines are rare in what is fitted: nothing is read into their length.
+_LONGEST = 50
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the model said of a text.
+    """What the model said of a line.
 
     `logprobs`, in nats, are those of its tokens; `end` is that of the text ending there, 0 where
     it is not known; `characters` is the text's length.
@@ -47,17 +52,19 @@ class Evidence:
 
     def features(self) -> tuple[float, ...]:
         """Return the numbers that `FEATURES` names. There must be tokens."""
-        total, length = sum(self.logprobs), math.log1p(self.characters)
+        total, length = sum(self.logprobs), math.log1p(min(self.characters, _LONGEST))
+        # The sum says less of a long line than of a short one: most of its tokens are certain.
+        share = length / math.log1p(_LONGEST)
         return (
             1.0,
-            total,
+            total * (1 - share),
+            total * share,
             total / len(self.logprobs),
             min(self.logprobs),
             self.logprobs[0],
             max(self.end, -20.0),
             length,
             math.log1p(len(self.logprobs)),
-            total * length,
         )
 
 
@@ -113,6 +120,23 @@ def worth_showing(confidence: float, characters: int) -> float:
         return max(0.0, min(1.0, confidence)) if characters > 0 else 0.0
     odds = confidence / (1 - confidence) * math.sqrt(characters / 10)
     return odds / (1 + odds)
+
+
+def fit_calibration(rows: Sequence[Sequence[float]], right: Sequence[bool]) -> Calibration:
+    """Return the calibration that fits features [n, FEATURES] and whether the lines were right.
+
+    No weight of a log-probability is negative, so that less likely text is never more certain:
+    those that would be are 0, the lowest first.
+    """
+    columns = list(range(len(FEATURES)))
+    while True:
+        found = dict(
+            zip(columns, fit([[row[i] for i in columns] for row in rows], right), strict=True)
+        )
+        negative = [i for i in columns[_LOGPROBS.start :] if i < _LOGPROBS.stop and found[i] < 0]
+        if not negative:
+            return Calibration(tuple(found.get(i, 0.0) for i in range(len(FEATURES))))
+        columns.remove(min(negative, key=found.__getitem__))
 
 
 def fit(

@@ -71,7 +71,7 @@ def model_proposals(
                     f"write {_short(new)} in the place of {_short(old)}",
                     (edit,),
                     "model",
-                    _HIGHEST_WEIGHT * completion.evidence(completion.text).mean_probability,
+                    _HIGHEST_WEIGHT * completion.evidence(0, len(completion.text)).mean_probability,
                     cautions_of([edit], compiler.text),
                 ),
             )
