@@ -75,7 +75,9 @@ def with_line_ends(text: bytes, edits: Sequence[Edit]) -> list[Edit]:
         if text[end - 1 : end + 1] == b"\r\n" and end > 0:
             end, new = end + 1, new + "\n"
         if lines.line_end == "\r\n":
-            new = re.sub(r"\r?\n", "\r\n", new)
+            # What begins with a newline behind a carriage return makes one line end with it.
+            before = "\r" if text.endswith(b"\r", 0, start) else ""
+            new = re.sub(r"(?<!\r)\n", "\r\n", before + new).removeprefix(before)
         made.append(Edit(edit.path, start, end, new))
     if overlap(made):
         raise ValueError(f"{made[0].path}: overlapping edits")

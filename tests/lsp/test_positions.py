@@ -88,6 +88,11 @@ def one_line_end(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n")
 
 
+def test_a_newline_behind_a_carriage_return_ends_one_line() -> None:
+    (made,) = with_line_ends(b"\r\n\ra", [Edit("a.rs", 3, 4, "\nb\n")])
+    assert made.text == "\nb\r\n"
+
+
 def test_new_lines_end_as_those_of_the_file() -> None:
     (edit,) = with_line_ends(b"a\r\nb\r\n", [Edit("a.rs", 3, 3, "x\ny\r\n")])
     assert edit.text == "x\r\ny\r\n"
